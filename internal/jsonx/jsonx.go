@@ -1,0 +1,56 @@
+// Package jsonx is the one place that knows which JSON library Omnibus uses. What it reads is strict: no duplicate member
+// names, no invalid UTF-8, one value and nothing after it. What it writes is deterministic.
+package jsonx
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Value is a JSON value as it stands in the bytes.
+type Value = jsontext.Value
+
+// Marshal encodes v; maps come out sorted by key.
+func Marshal(v any) ([]byte, error) {
+	return json.Marshal(v, json.Deterministic(true))
+}
+
+// MarshalIndent is [Marshal] for people: two spaces a level.
+func MarshalIndent(v any) ([]byte, error) {
+	return json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  "))
+}
+
+// Unmarshal decodes one JSON value into v. Member names match exactly; members that v lacks are ignored.
+func Unmarshal(b []byte, v any) error {
+	return json.Unmarshal(b, v)
+}
+
+// UnmarshalStrict is [Unmarshal] that refuses members which v lacks.
+func UnmarshalStrict(b []byte, v any) error {
+	return json.Unmarshal(b, v, json.RejectUnknownMembers(true))
+}
+
+// AppendQuote appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, as no JSON string can hold it.
+func AppendQuote(b []byte, s string) []byte {
+	out, err := jsontext.AppendQuote(b, s)
+	_ = err // only says that s was not valid UTF-8, which out already mends
+	return out
+}
+
+// Compact returns b without insignificant white space; b itself is not changed.
+func Compact(b []byte) ([]byte, error) {
+	v := jsontext.Value(b).Clone()
+	if err := v.Compact(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Indent returns b with two spaces a level; b itself is not changed.
+func Indent(b []byte) ([]byte, error) {
+	v := jsontext.Value(b).Clone()
+	if err := v.Indent(jsontext.WithIndent("  ")); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
