@@ -1,0 +1,26 @@
+GOLANGCI := go tool -modfile=tools.mod golangci-lint
+CHECK    := go run ./internal/check
+
+.DEFAULT_GOAL := help
+.PHONY: up test check bench fuzz fmt help
+
+up: ## build bin/omnibus and start the whole stack in the foreground (ARGS="--ephemeral")
+	@go build -o bin/omnibus ./cmd/omnibus && exec bin/omnibus up $(ARGS)
+
+test: ## everything: vet, lint, all tests, race, real Kafka, librdkafka (STEPS="vet race" runs only those)
+	@$(CHECK) test $(STEPS)
+
+check: ## the inner loop: vet, format, lint, layers, schema drift, tests of changed packages
+	@$(CHECK) check $(STEPS)
+
+bench: ## speed against the raw client and Watermill on the same broker, as ratios
+	@cd bench && go test -run '^$$' -bench . -timeout 30m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@$(CHECK) fuzz $(FUZZTIME)
+
+fmt: ## format all Go files
+	@$(GOLANGCI) fmt
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

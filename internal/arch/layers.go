@@ -1,0 +1,52 @@
+package arch
+
+// may lists, for each package, which of our own packages it may import. "dir/*" stands for every package below dir,
+// "*" for every package. A new package needs a line here, and one sentence (its package comment) that says what it
+// alone knows.
+var may = map[string]string{
+	// L1: the vocabulary. No I/O.
+	"internal/jsonx": "",
+	"spi":            "",
+	"schemas":        "",
+	"event":          "internal/jsonx",
+	"schema":         "internal/jsonx",
+	"contracts":      "event schemas contracts/*",
+	"contracts/*":    "event schemas contracts contracts/*",
+
+	// L2: the Kafka client, and the broker that it cannot tell from another one.
+	"bus":               "event schema spi internal/jsonx",
+	"broker":            "",
+	"broker/brokertest": "broker",
+	"bus/bustest":       "broker bus event schema contracts contracts/* internal/jsonx",
+
+	// L4: programs on the public API; none imports another.
+	"services/*": "bus contracts contracts/* event internal/jsonx",
+	"examples/*": "bus bus/bustest contracts contracts/* event services/bridge",
+
+	// L5: wires all of it.
+	"stack":        "*",
+	"internal/cli": "*",
+	"cmd/omnibus":  "internal/cli",
+
+	// What builds and checks the rest.
+	"internal/gen":   "event schema internal/jsonx",
+	"internal/arch":  "",
+	"internal/parts": "",
+	"internal/check": "internal/parts",
+}
+
+// only lists, for each dependency, which of our packages may import it or a package below it.
+var only = map[string]string{
+	"github.com/twmb/franz-go/pkg/kfake": "broker broker/brokertest",
+	"github.com/twmb/franz-go/pkg/kgo":   "bus",
+	"github.com/twmb/franz-go/pkg/kadm":  "bus",
+	"github.com/twmb/franz-go/pkg/kmsg":  "bus broker",
+	"github.com/twmb/franz-go/pkg/sasl":  "bus",
+
+	"github.com/go-json-experiment/json":         "internal/jsonx",
+	"github.com/santhosh-tekuri/jsonschema/v6":   "schema",
+	"github.com/spf13/cobra":                     "internal/cli",
+	"charm.land/lipgloss/v2":                     "internal/cli",
+	"github.com/zeebo/blake3":                    "services/bridge examples/*",
+	"github.com/confluentinc/confluent-kafka-go": "", // only the module interop
+}

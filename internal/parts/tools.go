@@ -1,0 +1,93 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Tool is a command of the machine that a part needs.
+type Tool struct {
+	Name    string // the command
+	Package string // Debian's packages that bring it
+	For     string // what needs it
+	missing func(ctx context.Context) string
+}
+
+// Tools returns the commands that the whole test needs besides Go.
+func Tools() []Tool {
+	return []Tool{
+		{Name: "java", Package: "openjdk-17-jre-headless", For: "Apache Kafka", missing: missingJava},
+		{Name: "mvn", Package: "maven", For: "the download of Apache Kafka's jars"},
+		{Name: "cc", Package: "gcc libc6-dev", For: "the race detector and librdkafka"},
+		{Name: "b3sum", Package: "b3sum", For: "a second opinion on BLAKE3 hashes"},
+	}
+}
+
+// Need makes sure that the machine has tools. What is missing it installs with apt-get where it runs as root on Debian,
+// having said why on log; elsewhere it returns an error with the command to run.
+func Need(ctx context.Context, log io.Writer, tools []Tool) error {
+	var why, packages []string
+	for _, t := range tools {
+		if reason := t.lack(ctx); reason != "" {
+			why = append(why, fmt.Sprintf("%s (for %s)", reason, t.For))
+			packages = append(packages, strings.Fields(t.Package)...)
+		}
+	}
+	if len(packages) == 0 {
+		return nil
+	}
+	reasons := strings.Join(why, "; ")
+	install := append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, packages...)
+	command := strings.Join(install, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return fmt.Errorf("%s: install it; on Debian: sudo %s", reasons, command)
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%s: only root may install it; run: sudo %s", reasons, command)
+	}
+	_, _ = fmt.Fprintf(log, "%s: running %s\n", reasons, command) // a log that cannot be written stops nothing
+	for _, args := range [][]string{{"apt-get", "update", "-q"}, install} {
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: run %s: %w\n%s", reasons, strings.Join(args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// lack says why t cannot be used, or nothing.
+func (t Tool) lack(ctx context.Context) string {
+	if _, err := exec.LookPath(t.Name); err != nil {
+		return t.Name + " is missing"
+	}
+	if t.missing == nil {
+		return ""
+	}
+	return t.missing(ctx)
+}
+
+const oldestJava = 17
+
+var javaVersion = regexp.MustCompile(`version "(\d+)`)
+
+func missingJava(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "java", "-version").CombinedOutput()
+	if err != nil {
+		return "java does not run"
+	}
+	m := javaVersion.FindSubmatch(out)
+	if m == nil {
+		return "java does not tell its version"
+	}
+	if v, err := strconv.Atoi(string(m[1])); err != nil || v < oldestJava {
+		return fmt.Sprintf("java is version %s, older than %d", m[1], oldestJava)
+	}
+	return ""
+}
