@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -35,7 +36,7 @@ type integrity struct {
 	Hash      string `json:"hash"`
 }
 
-// The versions that this package writes; it reads any.
+// What this package writes; it reads any version.
 const (
 	protocolVersion = "1.0"
 	metadataVersion = "0.1"
@@ -48,7 +49,7 @@ func blockText(s Stamp) (string, error) {
 		Hash:            s.Hash.String(),
 		Timestamp:       s.Time.UTC().Format(timeFormat),
 		ProtocolVersion: protocolVersion,
-		MetadataVersion: metadataVersion,
+		MetadataVersion: strings.ToValidUTF8(cmp.Or(s.File.MetadataVersion, metadataVersion), "\uFFFD"),
 		FilePath:        strings.ToValidUTF8(s.File.Path, "\uFFFD"),
 		FileSize:        s.File.Size,
 		ContentType:     strings.ToValidUTF8(s.File.ContentType, "\uFFFD"),
@@ -108,6 +109,9 @@ func parseBlock(body []byte) (Stamp, bool) {
 		return Stamp{}, false
 	}
 	s, ok := parseStamp(Rich, b.UID, b.Hash, b.Timestamp)
-	s.File = File{Path: b.FilePath, Size: b.FileSize, ContentType: b.ContentType, Namespace: b.Namespace, Metadata: b.Metadata}
+	s.File = File{
+		Path: b.FilePath, Size: b.FileSize, ContentType: b.ContentType, Namespace: b.Namespace,
+		Metadata: b.Metadata, MetadataVersion: b.MetadataVersion,
+	}
 	return s, ok
 }

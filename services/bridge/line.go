@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/omninode-ai/omnibus/event"
 )
 
 const (
@@ -59,10 +59,7 @@ func parseLine(line string) (Stamp, bool) {
 }
 
 func parseStamp(k Kind, uid, hash, ts string) (Stamp, bool) {
-	if len(uid) != len(uuid.Nil.String()) { // uuid.Parse reads other forms as well
-		return Stamp{}, false
-	}
-	u, err := uuid.Parse(uid)
+	u, err := event.ParseID(uid)
 	if err != nil {
 		return Stamp{}, false
 	}

@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
 // Stamp says that content had a hash at a time.
 type Stamp struct {
 	Kind Kind
-	UID  uuid.UUID
+	UID  event.ID
 	Hash Hash
 	Time time.Time
 	File File // only a rich stamp holds it
@@ -34,12 +33,14 @@ type File struct {
 	ContentType string
 	Namespace   string
 	Metadata    jsonx.Value // a JSON object
+
+	MetadataVersion string // of the metadata in use; 0.1 where it is empty
 }
 
 // UID names the stamp that the operation op puts on content with hash h. It is UUIDv5 of op and the hash's hex digits:
 // the same operation repeated makes the same stamp.
-func UID(op uuid.UUID, h Hash) uuid.UUID {
-	return uuid.NewSHA1(op, []byte(h.String()))
+func UID(op event.ID, h Hash) event.ID {
+	return event.DeriveID(op, h.String())
 }
 
 // Apply returns content with s in place of the stamps that it has. The error says that s.File.Metadata is not JSON.

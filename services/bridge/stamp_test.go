@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 	"pgregory.net/rapid"
 
+	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/services/bridge"
 )
@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
-	operation = uuid.MustParse("6f0c7a9e-0f3b-4d58-9f5e-6f1d2c3b4a59")
+	operation = event.ID{0x6f, 0x0c, 0x7a, 0x9e, 0x0f, 0x3b, 0x4d, 0x58, 0x9f, 0x5e, 0x6f, 0x1d, 0x2c, 0x3b, 0x4a, 0x59}
 	noon      = time.Date(2026, 11, 24, 12, 0, 0, 5e6, time.UTC)
 )
 
@@ -30,7 +30,7 @@ func stampFor(kind bridge.Kind, content []byte) bridge.Stamp {
 	h := bridge.Sum(content)
 	s := bridge.Stamp{Kind: kind, UID: bridge.UID(operation, h), Hash: h, Time: noon}
 	if kind == bridge.Rich {
-		s.File = bridge.File{Size: int64(len(bridge.Strip(content)))}
+		s.File = bridge.File{Size: int64(len(bridge.Strip(content))), MetadataVersion: "0.1"}
 	}
 	return s
 }
@@ -263,7 +263,7 @@ func TestStampIsTheSameForTheSameOperation(t *testing.T) {
 	if got, want := bridge.UID(operation, h).String(), "2a8ad3c9-6b49-5397-89eb-a132332c43eb"; got != want {
 		t.Errorf("uid %s, want %s", got, want)
 	}
-	if bridge.UID(operation, h) == bridge.UID(uuid.Max, h) {
+	if bridge.UID(operation, h) == bridge.UID(event.ID{}, h) {
 		t.Error("two operations made one uid")
 	}
 	if bridge.UID(operation, h) == bridge.UID(operation, bridge.Hash{}) {
