@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -453,6 +454,50 @@ func TestWrongPayloadsAreRefused(t *testing.T) {
 		f := files[c.topic]
 		if err := compile(t, f, true).Validate(f.complete(parse(t, c.payload))); err == nil {
 			t.Errorf("%s is accepted by %s", c.name, c.topic)
+		}
+	}
+}
+
+func TestCataloguePageSaysWhatTheFilesSay(t *testing.T) {
+	b, err := os.ReadFile("../docs/reference/catalogue.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	names := func(v any) string {
+		var out []string
+		for _, name := range list(v) {
+			out = append(out, strings.Replace(text(name), "*", "any", 1))
+		}
+		return strings.Join(out, ", ")
+	}
+	want := map[string]string{}
+	for topic, f := range load(t) {
+		pattern := "audit"
+		if parts := strings.Split(topic, "."); len(parts) == 5 {
+			pattern = parts[2]
+		}
+		key := "correlation"
+		if f.meta["key"] != nil {
+			key = "`" + text(f.meta["key"]) + "`"
+		}
+		want[topic] = fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |", topic, pattern,
+			names(f.meta["producers"]), names(f.meta["consumers"]), key, text(f.meta["tier"]), text(f.doc["description"]))
+	}
+	got := map[string]string{}
+	row := regexp.MustCompile("(?m)^\\| `(omninode\\.[a-z0-9_.]+)` \\|.*$")
+	for _, m := range row.FindAllStringSubmatch(page, -1) {
+		got[m[1]] = m[0]
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-files +page):\n%s", diff)
+	}
+	if count := fmt.Sprintf("There are %d events", len(want)); !strings.Contains(page, count) {
+		t.Errorf("the page does not say %q", count)
+	}
+	for n := 1; n <= 19; n++ {
+		if !strings.Contains(page, fmt.Sprintf("\n**X%d. ", n)) {
+			t.Errorf("contradiction X%d is not decided", n)
 		}
 	}
 }
