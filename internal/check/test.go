@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/omninode-ai/omnibus/internal/parts"
+)
+
+// everything is what "make test" runs.
+func everything() []step {
+	return []step{
+		{name: "parts", alone: alone("parts"), run: installParts},
+		stepOf("vet", goCommand("vet", "-tags=parts", "./...")),
+		darwin(),
+		format(),
+		lint(),
+		stepOf("test", goCommand("test", "./...")),
+		stepOf("race", goCommand("test", "-race", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
+		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
+		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
+		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
+		tested("interop", interopTests()),
+		{name: "interop-kafka", alone: alone("interop-kafka"), run: onKafka(1, interopTests())},
+	}
+}
+
+func alone(name string) string { return "go run ./internal/check test " + name }
+
+func installParts(ctx context.Context, w io.Writer) error {
+	if err := parts.Need(ctx, w, parts.Tools()); err != nil {
+		return err
+	}
+	return parts.InstallKafka(ctx, cacheDir)
+}
+
+func darwin() step {
+	c := goCommand("vet", "-tags=parts", "./...")
+	c.env = []string{"GOOS=darwin"}
+	return stepOf("vet-darwin", c)
+}
+
+func format() step {
+	c := goTool("gofumpt", "-l", "-extra=group_params,clothe_returns", ".")
+	return step{name: "format", alone: c.String() + " (make fmt mends it)", run: c.silent}
+}
+
+func lint() step { return stepOf("lint", goTool("golangci-lint", "run")) }
+
+// busSuite is the suite that runs on every broker; onKafka tells it where that is.
+func busSuite() command { return goCommand("test", "-count=1", "-run=^TestSuite", "./bus") }
+
+func interopTests() command {
+	c := goCommand("test", "-count=1", "./...")
+	c.dir = "interop"
+	return c
+}
+
+func tested(name string, c command) step {
+	return step{name: name, alone: c.String(), run: c.testing}
+}
