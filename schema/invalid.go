@@ -49,7 +49,7 @@ func (e *Invalid) Error() string {
 	return e.Violation.String()
 }
 
-func syntax(err error, prefix string) error {
+func notJSON(err error, prefix string) error {
 	var se *jsonx.SyntaxError
 	if !errors.As(err, &se) {
 		return err

@@ -77,28 +77,35 @@ type View struct {
 
 // Scan checks that value is strict JSON and follows the schema. An error about the content is an *[Invalid].
 func (s *Schema) Scan(value []byte) (View, error) {
-	v := View{Value: value}
-	if err := s.whole.check(value, maxDepth, ""); err != nil {
+	if payload, ok := s.whole.quickly(value, maxDepth); ok {
+		return View{Value: value, Payload: payload}, nil
+	}
+	if err := s.whole.exactly(value, maxDepth, ""); err != nil {
 		return View{}, err
 	}
-	v.Payload = member(value, "payload")
-	return v, nil
+	return View{Value: value, Payload: member(value, "payload")}, nil
 }
 
 // ScanPayload checks payload alone against what the schema says of /payload, as [Schema.Scan] would within the event.
 func (s *Schema) ScanPayload(payload []byte) error {
-	return s.payload.check(payload, maxDepth-1, "/payload")
-}
-
-func (o oracle) check(value []byte, depth int, prefix string) (err error) {
-	defer recovered("validate", &err)
-	limits := jsonx.Limits{Depth: depth}
-	if o.quick != nil && o.quick.accepts(value, limits) {
+	if _, ok := s.payload.quickly(payload, maxDepth-1); ok {
 		return nil
 	}
-	tree, err := jsonx.Tree(value, limits)
+	return s.payload.exactly(payload, maxDepth-1, "/payload")
+}
+
+func (o oracle) quickly(value []byte, depth int) (payload []byte, ok bool) {
+	if o.quick == nil {
+		return nil, false
+	}
+	return o.quick.accepts(value, jsonx.Limits{Depth: depth})
+}
+
+func (o oracle) exactly(value []byte, depth int, prefix string) (err error) {
+	defer recovered("validate", &err)
+	tree, err := jsonx.Tree(value, jsonx.Limits{Depth: depth})
 	if err != nil {
-		return syntax(err, prefix)
+		return notJSON(err, prefix)
 	}
 	if o.exact == nil {
 		return nil

@@ -132,9 +132,10 @@ func TestParseRefuses(t *testing.T) {
 
 func BenchmarkScan(b *testing.B) {
 	s := compose(b, read(b, "intelligence/event/quality_assessed.v1.json"), schema.Producer)
+	value := []byte(event600)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Scan([]byte(event600)); err != nil {
+		if _, err := s.Scan(value); err != nil {
 			b.Fatal(err)
 		}
 	}
