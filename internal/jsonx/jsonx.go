@@ -3,6 +3,8 @@
 package jsonx
 
 import (
+	"bytes"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -53,4 +55,29 @@ func Indent(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// Member is the string value of a top-level member of object, found without decoding the rest.
+func Member(object []byte, name string) (string, bool) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(object))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return "", false
+	}
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return "", false
+		}
+		if t.String() != name {
+			if d.SkipValue() != nil {
+				return "", false
+			}
+			continue
+		}
+		if v, err := d.ReadToken(); err == nil && v.Kind() == '"' {
+			return v.String(), true
+		}
+		return "", false
+	}
+	return "", false
 }

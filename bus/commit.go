@@ -1,0 +1,117 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	commitEvery = 500 * time.Millisecond // PROMISES P4: at most 1 s
+	commitMost  = 32                     // partitions per request: a broker that syncs each of them holds others up meanwhile
+)
+
+// commitOften commits what moved until ctx ends.
+func (c *consumer) commitOften(ctx context.Context) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := c.commit(ctx, nil); err != nil && ctx.Err() == nil {
+			c.bus.log.WarnContext(ctx, "commit failed, trying again", "group", c.cfg.Group, "error", err.Error())
+		}
+	}
+}
+
+type position struct {
+	part     *partition
+	offset   int64
+	metadata string
+}
+
+// commit writes the positions of the partitions that moved (nil: of all). Commits never overlap, so that a late one cannot
+// take a position back.
+func (c *consumer) commit(ctx context.Context, parts []*partition) error {
+	c.commits.Lock()
+	defer c.commits.Unlock()
+	c.mu.Lock()
+	if parts == nil {
+		for _, p := range c.lanes.parts {
+			parts = append(parts, p)
+		}
+	}
+	var moved []position
+	for _, p := range parts {
+		if offset, metadata, ok := p.position(); ok && !p.gone {
+			moved = append(moved, position{p, offset, metadata})
+		}
+	}
+	c.mu.Unlock()
+	var errs []error
+	for len(moved) > 0 {
+		n := min(commitMost, len(moved))
+		errs = append(errs, c.commitSome(ctx, moved[:n]))
+		moved = moved[n:]
+	}
+	return errors.Join(errs...)
+}
+
+func (c *consumer) commitSome(ctx context.Context, ps []position) error {
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	metadata := map[partitionID]*string{}
+	for _, p := range ps {
+		id := p.part.id
+		if offsets[id.topic] == nil {
+			offsets[id.topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[id.topic][id.partition] = kgo.EpochOffset{Epoch: -1, Offset: p.offset}
+		metadata[id] = &p.metadata
+	}
+	withMetadata := kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for i := range req.Topics {
+			t := &req.Topics[i]
+			for j := range t.Partitions {
+				t.Partitions[j].Metadata = metadata[partitionID{t.Topic, t.Partitions[j].Partition}]
+			}
+		}
+		return nil
+	})
+	var failed error
+	refused := map[partitionID]error{}
+	c.client.CommitOffsetsSync(withMetadata, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		if err != nil {
+			failed = err
+			return
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					refused[partitionID{t.Topic, p.Partition}] = err
+				}
+			}
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, p := range ps {
+		if err := refused[p.part.id]; err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]@%d: %w", p.part.id.topic, p.part.id.partition, p.offset, err))
+			continue
+		}
+		p.part.committed, p.part.metadata = p.offset, p.metadata
+	}
+	return errors.Join(errs...)
+}

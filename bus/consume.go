@@ -1,0 +1,514 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/omninode-ai/omnibus/event"
+)
+
+// How far polling may be ahead of the handlers: above the first it stops, below the second it goes on.
+const (
+	backlogHigh = 20_000
+	backlogLow  = 10_000
+	pollRecords = 4_000
+)
+
+// delivered is one record in the lanes. The lanes look at offset and key only.
+type delivered struct {
+	offset int64
+	key    uint64
+	record *kgo.Record
+}
+
+// consumer is one running Consume. One goroutine polls, up to MaxInFlight workers run handlers, one keeps the time of parked
+// lanes, one commits. All of them decide through lanes, under mu, which is never held while anything waits.
+type consumer struct {
+	bus      *Bus
+	cfg      Consumer
+	dispatch dispatch
+	client   *kgo.Client
+	seed     maphash.Seed
+	wrapped  map[*Handler]HandlerFunc
+
+	mu       sync.Mutex
+	lanes    *lanes
+	contexts map[*partition]partitionContext
+	workers  int
+	changed  *sync.Cond // a run finished, or the backlog fell
+	paused   map[*partition]bool
+
+	kick     chan struct{} // capacity 1: the timekeeper should look again
+	commits  sync.Mutex    // one commit at a time
+	wg       sync.WaitGroup
+	ids      sync.Map                       // topic → its id
+	fetched  map[partitionID]fetchedOffset  // by OnOffsetsFetched for the assignment that follows; guarded by mu
+	existing map[event.Topic]map[int32]bool // partitions that were there at the start; not changed after
+	fatal    context.CancelCauseFunc
+}
+
+type partitionContext struct {
+	ctx    context.Context //nolint:containedctx // the life of an assignment, which callbacks of the client begin and end
+	cancel context.CancelCauseFunc
+}
+
+type fetchedOffset struct {
+	offset   int64 // -1: no commit
+	metadata string
+	start    int64 // where reading begins without a commit; -1: at the first record
+}
+
+var (
+	errRevoked = errors.New("partition was taken away")
+	errLost    = errors.New("partition was lost")
+	errDrained = errors.New("drain time is over")
+)
+
+// Consume runs handlers until ctx ends and what is running has finished: then nil, or an [AbandonedError] where the drain time
+// was not enough. It returns earlier with an error where it cannot go on: handlers that overlap (ErrHandlers), a topic that
+// does not exist (ErrUnknownTopic), a log that was cut before it was read (ErrTruncated), a refused login (ErrUnauthorized).
+func (b *Bus) Consume(ctx context.Context, cfg Consumer, handlers ...Handler) error {
+	c, err := b.newConsumer(ctx, cfg.withDefaults(), handlers)
+	if err != nil {
+		return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
+	}
+	if c.cfg.Broadcast {
+		return c.run(ctx, c.openBroadcast)
+	}
+	return c.run(ctx, c.openGroup)
+}
+
+func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler) (*consumer, error) {
+	if (cfg.Group == "") != cfg.Broadcast {
+		return nil, errors.New("say either Group or Broadcast: members of a group share the events, broadcast gives all of them to everyone")
+	}
+	c := &consumer{
+		bus: b, cfg: cfg, dispatch: dispatch{b, handlers}, seed: maphash.MakeSeed(), wrapped: map[*Handler]HandlerFunc{},
+		lanes: newLanes(cfg.MaxInFlight), contexts: map[*partition]partitionContext{}, paused: map[*partition]bool{},
+		kick: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
+	}
+	c.changed = sync.NewCond(&c.mu)
+	if err := c.dispatch.check(); err != nil {
+		return nil, err
+	}
+	for i := range handlers {
+		h := &handlers[i]
+		fn := h.fn
+		for _, mw := range slices.Backward(h.use) {
+			fn = mw(fn)
+		}
+		for _, mw := range slices.Backward(cfg.Use) {
+			fn = mw(fn)
+		}
+		c.wrapped[h] = fn
+	}
+	return c, c.lookAround(ctx)
+}
+
+// lookAround learns which topics there are, and refuses a subscription that could not keep its dead letters.
+func (c *consumer) lookAround(ctx context.Context) error {
+	found, err := c.bus.admin.ListTopics(ctx)
+	if err != nil {
+		return c.bus.reach(err)
+	}
+	for name, t := range found {
+		parts := map[int32]bool{}
+		for p := range t.Partitions {
+			parts[p] = true
+		}
+		c.existing[event.Topic(name)] = parts
+		c.ids.Store(name, t.ID.String())
+	}
+	names, patterns := c.dispatch.topics()
+	for t := range c.existing {
+		if slices.ContainsFunc(patterns, func(g event.Glob) bool { return g.Match(t) }) && !slices.Contains(names, t) {
+			names = append(names, t)
+		}
+	}
+	for _, t := range names {
+		if _, ok := c.existing[t]; !ok {
+			return fmt.Errorf("%w: the broker has no topic %s; create it with EnsureTopics", ErrUnknownTopic, t)
+		}
+		typ := c.bus.typeOf(t)
+		if _, declared := c.bus.cfg.Catalog.Lookup(typ); !declared && !t.IsDLQ() {
+			switch c.bus.cfg.Undeclared {
+			case Refuse:
+				return fmt.Errorf("%w: the catalogue has no event type %s", ErrUnknownTopic, typ)
+			case ByDefault, Warn:
+				c.bus.log.WarnContext(ctx, "consuming a topic that the catalogue lacks: its events are not validated", "topic", string(t))
+			case Allow:
+			}
+		}
+		if _, ok := c.existing[t.DLQ()]; !ok && !t.IsDLQ() && !c.cfg.Broadcast {
+			if err := c.bus.ensureDLQ(ctx, t); err != nil {
+				return fmt.Errorf("dead-letter topic of %s: %w", t, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *consumer) topicID(topic string) string {
+	id, _ := c.ids.Load(topic)
+	s, _ := id.(string)
+	return s
+}
+
+// run is the life of a consumer: poll until ctx ends or something is fatal, then drain, commit, leave.
+func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error) error {
+	polling, fatal := context.WithCancelCause(ctx)
+	defer fatal(nil)
+	c.fatal = fatal
+	if err := open(polling); err != nil {
+		return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
+	}
+	helpers, stopHelpers := context.WithCancel(context.WithoutCancel(ctx))
+	var aside sync.WaitGroup
+	aside.Go(func() { c.keepTime(helpers) })
+	if !c.cfg.Broadcast {
+		aside.Go(func() { c.commitOften(helpers) })
+	}
+	c.poll(polling)
+	abandoned := c.drain()
+	stopHelpers()
+	aside.Wait()
+	var errs []error
+	if !c.cfg.Broadcast {
+		final, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		if err := c.commit(final, nil); err != nil {
+			errs = append(errs, &Error{Op: "commit", Partition: -1, Offset: -1, Err: err})
+		}
+		cancel()
+	}
+	c.forget(nil, errDrained)
+	c.client.CloseAllowingRebalance()
+	if ctx.Err() == nil {
+		errs = append(errs, context.Cause(polling))
+	}
+	if len(abandoned) > 0 {
+		errs = append(errs, &AbandonedError{Group: c.cfg.Group, Events: abandoned})
+	} else {
+		c.wg.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+// openGroup joins the group.
+func (c *consumer) openGroup(context.Context) error {
+	opts, err := c.bus.options()
+	if err != nil {
+		return err
+	}
+	names, patterns := c.dispatch.topics()
+	if len(patterns) > 0 {
+		var expr []string
+		for _, n := range names {
+			expr = append(expr, "^"+regexp.QuoteMeta(string(n))+"$")
+		}
+		for _, p := range patterns {
+			expr = append(expr, p.Regexp())
+		}
+		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(expr...), kgo.ConsumeExcludeTopics(excluded(names, patterns)...))
+	} else {
+		var all []string
+		for _, n := range names {
+			all = append(all, string(n))
+		}
+		opts = append(opts, kgo.ConsumeTopics(all...))
+	}
+	opts = append(
+		opts,
+		kgo.ConsumerGroup(c.cfg.Group),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(c.cfg.SessionTimeout),
+		kgo.HeartbeatInterval(c.cfg.SessionTimeout/4),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a log that was cut under us is said aloud
+		kgo.FetchMaxWait(time.Second),
+		kgo.OnOffsetsFetched(c.offsetsFetched),
+		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
+		kgo.OnPartitionsRevoked(c.revoked),
+		kgo.OnPartitionsLost(c.lost),
+	)
+	if c.cfg.StaticID != "" {
+		opts = append(opts, kgo.InstanceID(c.cfg.StaticID))
+	}
+	c.client, err = kgo.NewClient(opts...)
+	return err
+}
+
+// excluded keeps dead-letter and internal topics away from the patterns that do not ask for them.
+func excluded(names []event.Topic, patterns []event.Glob) []string {
+	dlq, internal := true, true
+	for _, p := range patterns {
+		dlq = dlq && !p.Match("a.dlq") && !regexp.MustCompile(`\.dlq$`).MatchString(string(p))
+		internal = internal && p[0] != '_'
+	}
+	for _, n := range names {
+		dlq = dlq && !n.IsDLQ()
+		internal = internal && n[0] != '_'
+	}
+	var out []string
+	if dlq {
+		out = append(out, `\.dlq$`)
+	}
+	if internal {
+		out = append(out, `^_`)
+	}
+	return out
+}
+
+// poll hands records over until ctx ends. Hand-over never waits; what waits is the next poll, while too much is in hand.
+func (c *consumer) poll(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.changed.Broadcast()
+	})
+	defer stop()
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		if c.lanes.waiting > backlogHigh {
+			for c.lanes.waiting > backlogLow && ctx.Err() == nil {
+				c.changed.Wait()
+			}
+		}
+		c.mu.Unlock()
+		fetches := c.client.PollRecords(ctx, pollRecords)
+		fetches.EachError(func(topic string, partition int32, err error) { c.fetchFailed(ctx, topic, partition, err) })
+		if fetches.NumRecords() > 0 {
+			c.handOver(fetches)
+		}
+		c.client.AllowRebalance()
+	}
+}
+
+// fetchFailed decides what an error of a fetch means: the client retries what can heal.
+func (c *consumer) fetchFailed(ctx context.Context, topic string, partition int32, err error) {
+	if ctx.Err() != nil || errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled) {
+		return
+	}
+	at := &Error{Op: "fetch", Topic: event.Topic(topic), Partition: partition, Offset: -1, Err: err}
+	switch {
+	case isOutOfRange(err):
+		at.Err = fmt.Errorf("%w: group %q stands outside of the log: %w", ErrTruncated, c.cfg.Group, err)
+		c.fatal(at)
+	case isRefusal(err):
+		at.Err = fmt.Errorf("%w: %w", ErrUnauthorized, err)
+		c.fatal(at)
+	default:
+		c.bus.log.WarnContext(ctx, "fetch failed, trying again", "topic", topic, "partition", partition, "error", err.Error())
+	}
+}
+
+func (c *consumer) handOver(fetches kgo.Fetches) {
+	now := time.Now()
+	var pause []partitionID
+	c.mu.Lock()
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) == 0 {
+			return
+		}
+		id := partitionID{f.Topic, f.Partition}
+		p := c.lanes.parts[id]
+		if p == nil { // cannot be: partitions begin before they are fetched. To go on would be to lose these records silently.
+			c.fatal(&Error{Op: "consume", Topic: event.Topic(id.topic), Partition: id.partition, Offset: f.Records[0].Offset, Err: errors.New("records of a partition that was not assigned")})
+			return
+		}
+		for _, r := range f.Records {
+			c.lanes.add(p, delivered{offset: r.Offset, key: c.laneKey(p, r), record: r}, now)
+		}
+		if p.stalled() && !c.paused[p] {
+			c.paused[p] = true
+			pause = append(pause, id)
+		}
+	})
+	c.spawn()
+	c.mu.Unlock()
+	for _, id := range pause {
+		c.client.PauseFetchPartitions(map[string][]int32{id.topic: {id.partition}})
+	}
+	c.poke()
+}
+
+// laneKey is the lane of a record. A batch handler and records without a key have one lane per partition. Two keys of equal
+// hash share a lane, which only orders them more strictly.
+func (c *consumer) laneKey(p *partition, r *kgo.Record) uint64 {
+	if p.batch.Max > 0 || r.Key == nil {
+		return 0
+	}
+	return maphash.Bytes(c.seed, r.Key)
+}
+
+// spawn starts workers for what is ready. Under mu.
+func (c *consumer) spawn() {
+	for n := c.lanes.ready.len(); n > 0 && c.workers < c.cfg.MaxInFlight; n-- {
+		c.workers++
+		c.wg.Go(c.work)
+	}
+}
+
+// work handles runs until nothing is ready.
+func (c *consumer) work() {
+	var l *lane
+	var r result
+	for {
+		now := time.Now()
+		c.mu.Lock()
+		var resume []partitionID
+		if l != nil {
+			c.lanes.finish(l, r, now)
+			resume = c.unstall(l.part)
+			if c.lanes.waiting <= backlogLow || l.part.revoked || c.lanes.stopped {
+				c.changed.Broadcast()
+			}
+		}
+		parked := l != nil && len(r.retry) > 0
+		l = c.lanes.next(now)
+		var ctx context.Context
+		if l == nil {
+			c.workers--
+		} else {
+			ctx = c.contexts[l.part].ctx
+			if c.lanes.ready.len() > 0 && c.workers < c.cfg.MaxInFlight {
+				c.workers++
+				c.wg.Go(c.work)
+			}
+		}
+		c.mu.Unlock()
+		if parked || l == nil {
+			c.poke()
+		}
+		for _, id := range resume {
+			c.client.ResumeFetchPartitions(map[string][]int32{id.topic: {id.partition}})
+		}
+		if l == nil {
+			return
+		}
+		r = c.handle(ctx, l)
+	}
+}
+
+// unstall says which partition may be fetched again. Under mu.
+func (c *consumer) unstall(p *partition) []partitionID {
+	if !c.paused[p] || p.stalled() {
+		return nil
+	}
+	delete(c.paused, p)
+	return []partitionID{p.id}
+}
+
+// poke wakes the timekeeper.
+func (c *consumer) poke() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// keepTime makes parked lanes ready when their time has come.
+func (c *consumer) keepTime(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		c.mu.Lock()
+		c.lanes.due(now)
+		c.spawn()
+		wake := c.lanes.wake()
+		c.mu.Unlock()
+		if wake.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(wake))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-c.kick:
+		}
+	}
+}
+
+// drain stops what has not begun and waits for what runs, at most DrainWithin. It returns what is still running then.
+func (c *consumer) drain() []Coordinates {
+	c.mu.Lock()
+	c.lanes.stopped = true
+	for _, p := range c.lanes.parts {
+		c.lanes.revoke(p)
+	}
+	c.mu.Unlock()
+	if c.await(c.cfg.DrainWithin, func() bool { return c.lanes.running == 0 }) {
+		return nil
+	}
+	c.mu.Lock()
+	for _, pc := range c.contexts {
+		pc.cancel(errDrained)
+	}
+	c.mu.Unlock()
+	if c.await(time.Second, func() bool { return c.lanes.running == 0 }) {
+		// They gave up when they were told to: their events are not settled and come again.
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var left []Coordinates
+	for _, p := range c.lanes.parts {
+		for _, l := range p.lanes {
+			for _, d := range l.run {
+				left = append(left, Coordinates{event.Topic(p.id.topic), p.id.partition, d.offset})
+			}
+		}
+	}
+	return left
+}
+
+// await waits until ok holds, at most d, and reports whether it does. ok is asked under mu.
+func (c *consumer) await(d time.Duration, ok func() bool) bool {
+	over := false
+	timer := time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		over = true
+		c.changed.Broadcast()
+	})
+	defer timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !ok() && !over {
+		c.changed.Wait()
+	}
+	return ok()
+}
+
+// forget drops partitions (nil: all) and cancels what still runs for them.
+func (c *consumer) forget(ids []partitionID, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ids == nil {
+		ids = slices.Collect(maps.Keys(c.lanes.parts))
+	}
+	for _, id := range ids {
+		if p := c.lanes.parts[id]; p != nil {
+			c.end(p, cause)
+		}
+	}
+	c.changed.Broadcast()
+}
+
+func (c *consumer) random() float64 {
+	return rand.Float64() //nolint:gosec // jitter
+}

@@ -1,0 +1,205 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/schema"
+)
+
+// deadAgain is how long an event waits whose dead letter cannot be had: a dead letter has none of its own.
+const deadAgain = time.Minute
+
+// handle runs the handler of a run and says what is settled. ctx is the assignment's.
+func (c *consumer) handle(ctx context.Context, l *lane) result {
+	if l.part.batch.Max > 0 {
+		return c.handleBatch(ctx, l)
+	}
+	rec := l.run[0].record
+	d, h, err := c.open(rec, l.attempt)
+	if err == nil {
+		began := time.Now()
+		err = c.call(event.WithCause(ctx, d.Envelope, c.cfg.Group), h, d)
+		if t := c.bus.cfg.Trace.Handled; t != nil {
+			t(ctx, d, Judge(err), time.Since(began), err)
+		}
+	}
+	if err == nil {
+		c.succeeded()
+		return result{}
+	}
+	return c.failed(ctx, l, 0, rec, h, err)
+}
+
+func (c *consumer) succeeded() {
+	c.mu.Lock()
+	c.lanes.outages.succeeded()
+	c.mu.Unlock()
+}
+
+// call runs the handler; its panic is a failure.
+func (c *consumer) call(ctx context.Context, h *Handler, d Delivery) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return c.wrapped[h](ctx, d)
+}
+
+// open turns a record into what its handler sees: decoded, completed, aliases and defaults applied, validated.
+func (c *consumer) open(rec *kgo.Record, attempt int) (Delivery, *Handler, error) {
+	d := Delivery{Record: fromKafka(rec), Attempt: attempt}
+	if rec.Value == nil {
+		return d, nil, &contentError{ClassUndecodable, errors.New("no value: a tombstone is not an event")}
+	}
+	e, err := event.Decode(rec.Value)
+	if err != nil {
+		return d, nil, &contentError{ClassUndecodable, err}
+	}
+	topic := event.Topic(rec.Topic)
+	e.Complete(event.At{Topic: c.bus.typeOf(topic), Partition: rec.Partition, Offset: rec.Offset, Time: rec.Timestamp})
+	d.Envelope = e
+	spec, declared := c.bus.cfg.Catalog.Lookup(e.Type)
+	if declared {
+		if len(e.Completed) > 0 && spec.Strict {
+			return d, nil, &contentError{ClassInvalid, fmt.Errorf("%w: the envelope lacks %v, and the catalogue says strict_envelope", ErrInvalid, e.Completed)}
+		}
+		if d.Envelope.Payload, err = spec.Normalize(e.Payload); err != nil {
+			return d, nil, &contentError{ClassInvalid, err}
+		}
+		if c.bus.cfg.Validation == Validate {
+			err := c.bus.schemas.check(spec, schema.Consumer, d.Envelope.Payload)
+			if errors.Is(err, ErrInvalid) {
+				return d, nil, &contentError{ClassInvalid, err}
+			}
+			if err != nil {
+				return d, nil, Unavailable(err) // nobody can tell now
+			}
+		}
+	}
+	if len(e.Completed) > 0 && c.bus.cfg.Trace.Completed != nil {
+		c.bus.cfg.Trace.Completed(c.bus.life, d)
+	}
+	if e.Nested {
+		c.bus.log.WarnContext(c.bus.life, "an envelope inside an envelope was unwrapped", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset)
+	}
+	h := c.dispatch.find(topic, e.Type)
+	if h == nil {
+		return d, nil, &contentError{ClassNoDispatcher, fmt.Errorf("no handler of group %q takes event type %s", c.cfg.Group, e.Type)}
+	}
+	return d, h, nil
+}
+
+// failed decides about one record of a run whose handler (nil: it did not come so far) answered with err.
+func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Record, h *Handler, err error) result {
+	now := time.Now()
+	if ctx.Err() != nil {
+		return result{retry: []int{index}, after: time.Second} // taken away meanwhile: it comes again elsewhere
+	}
+	verdict := Judge(err)
+	if verdict == Skipped {
+		return result{}
+	}
+	print := fingerprint(err)
+	if verdict != Dead {
+		c.mu.Lock()
+		out := verdict == WillPause || c.lanes.outages.failed(print, laneID{rec.Topic, rec.Partition, l.key}, now)
+		c.mu.Unlock()
+		if out {
+			c.bus.log.WarnContext(ctx, "outage: the partition waits and probes", "topic", rec.Topic, "partition", rec.Partition, "error", cut(err.Error(), maxMessage))
+			return result{retry: []int{index}, pause: true, fingerprint: print}
+		}
+		schedule := c.cfg.Retry
+		if h != nil && h.retry != nil {
+			schedule = h.retry
+		}
+		var a *verdictError
+		var atLeast time.Duration
+		if errors.As(err, &a) {
+			atLeast = a.after
+		}
+		if wait, ok := retryDelay(schedule, l.attempt, atLeast, c.random()); ok {
+			return result{retry: []int{index}, after: wait, fingerprint: print}
+		}
+	}
+	if event.Topic(rec.Topic).IsDLQ() || c.cfg.Broadcast {
+		return c.withoutDLQ(ctx, index, rec, err, print)
+	}
+	first := l.firstErr
+	if first.IsZero() {
+		first = now
+	}
+	dead := c.deadLetter(rec, err, l.attempt, first, now)
+	if err := c.bury(ctx, dead); err != nil {
+		return result{retry: []int{index}, after: time.Second}
+	}
+	c.bus.log.ErrorContext(ctx, "dead letter", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset,
+		"class", class(err), "attempts", l.attempt, "error", cut(err.Error(), maxMessage))
+	if t := c.bus.cfg.Trace.Dead; t != nil {
+		t(ctx, ParseDeadLetter(fromKafka(dead)))
+	}
+	return result{fingerprint: print}
+}
+
+// withoutDLQ: a dead letter has no dead letter of its own, so it is kept and tried again; a broadcast has no group whose dead
+// letters they would be, so it says what it could not handle and goes on.
+func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, err error, print string) result {
+	c.bus.log.ErrorContext(ctx, "event not handled", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset,
+		"class", class(err), "error", cut(err.Error(), maxMessage))
+	if c.cfg.Broadcast {
+		return result{fingerprint: print}
+	}
+	return result{retry: []int{index}, after: deadAgain, fingerprint: print}
+}
+
+// handleBatch runs a batch handler. What its BatchError names is judged one by one; any other error is about all.
+func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
+	_, h := c.dispatch.batch(event.Topic(l.part.id.topic))
+	records := make([]Record, len(l.run))
+	for i, d := range l.run {
+		records[i] = fromKafka(d.record)
+	}
+	err := c.callBatch(ctx, h, records)
+	if err == nil {
+		c.succeeded()
+		return result{}
+	}
+	var named BatchError
+	if !errors.As(err, &named) {
+		named = BatchError{}
+		for i := range records {
+			named[i] = err
+		}
+	}
+	var all result
+	for i, d := range l.run {
+		err, failed := named[i]
+		if !failed || err == nil {
+			continue
+		}
+		r := c.failed(ctx, l, i, d.record, h, err)
+		all.retry = append(all.retry, r.retry...)
+		all.after = max(all.after, r.after)
+		all.pause = all.pause || r.pause
+		if r.fingerprint != "" {
+			all.fingerprint = r.fingerprint
+		}
+	}
+	return all
+}
+
+func (c *consumer) callBatch(ctx context.Context, h *Handler, rs []Record) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h.batch(ctx, rs)
+}

@@ -1,0 +1,228 @@
+package bus
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+	"math/bits"
+)
+
+// Limits of what a partition may hold delivered and unsettled (PROMISES P4).
+const (
+	maxSpan     = 100_000 // offsets between the smallest unsettled one and the next
+	maxMetadata = 3_072   // bytes of commit metadata; brokers refuse more than 4,096
+	ringWords   = 2_048   // 131,072 offsets, more than maxSpan
+)
+
+// offsets knows one partition: which delivered offsets are not settled. Offsets are sparse: a gap in the log is never
+// delivered and so never unsettled. The zero value begins at offset 0.
+type offsets struct {
+	low  int64 // nothing below is unsettled; where n > 0 it is the smallest unsettled offset
+	next int64 // one past the highest delivered offset
+	n    int64
+	ring []uint64 // bit of an offset is set while it is unsettled
+
+	restored int64 // offsets below are known from the commit metadata, see restore
+	seen     int64 // one past the last offset that arrived, while below restored
+}
+
+// startAt begins at a position with nothing outstanding.
+func (o *offsets) startAt(pos int64) {
+	*o = offsets{low: pos, next: pos, restored: pos, seen: pos, ring: o.ring}
+}
+
+// deliver notes that the record at off arrived, and reports whether it still has to be handled.
+func (o *offsets) deliver(off int64) bool {
+	if off < o.restored {
+		// Known from the metadata: what is unsettled there but did not arrive is gone from the log (retention, compaction).
+		for o.n > 0 {
+			gone := o.following(max(o.seen, o.low))
+			if gone < 0 || gone >= off {
+				break
+			}
+			o.settle(gone)
+		}
+		o.seen = off + 1
+		return o.unsettled(off)
+	}
+	if o.seen < o.restored { // the rest of the known range is gone
+		for o.n > 0 {
+			gone := o.following(max(o.seen, o.low))
+			if gone < 0 || gone >= o.restored {
+				break
+			}
+			o.settle(gone)
+		}
+		o.seen = o.restored
+	}
+	if off < o.next {
+		return false // a second copy of a fetch: it is in hand already
+	}
+	o.set(off)
+	o.next = off + 1
+	return true
+}
+
+func (o *offsets) set(off int64) {
+	if o.ring == nil {
+		o.ring = make([]uint64, ringWords)
+	}
+	if o.n == 0 {
+		o.low = off
+	}
+	o.ring[(off>>6)&(ringWords-1)] |= 1 << (off & 63)
+	o.n++
+}
+
+func (o *offsets) unsettled(off int64) bool {
+	return o.n > 0 && off >= o.low && off < o.next && o.ring[(off>>6)&(ringWords-1)]&(1<<(off&63)) != 0
+}
+
+// settle notes that off needs nothing more.
+func (o *offsets) settle(off int64) {
+	if !o.unsettled(off) {
+		return
+	}
+	o.ring[(off>>6)&(ringWords-1)] &^= 1 << (off & 63)
+	o.n--
+	if o.n > 0 && off == o.low {
+		o.low = o.following(off + 1)
+	}
+}
+
+// following is the smallest unsettled offset at or after off, or -1.
+func (o *offsets) following(off int64) int64 {
+	for base := off &^ 63; base < o.next; base += 64 {
+		w := o.ring[(base>>6)&(ringWords-1)]
+		if base < off {
+			w &= ^uint64(0) << (off & 63)
+		}
+		if w != 0 {
+			if found := base + int64(bits.TrailingZeros64(w)); found < o.next {
+				return found
+			}
+			return -1
+		}
+	}
+	return -1
+}
+
+// watermark is the offset to commit: every delivered offset below it is settled.
+func (o *offsets) watermark() int64 {
+	if o.n == 0 {
+		return o.next
+	}
+	return o.low
+}
+
+// full reports whether one more unsettled offset could pass the span or the size of the metadata.
+func (o *offsets) full(off int64) bool {
+	if o.n == 0 {
+		return false
+	}
+	span := max(off+1, o.next) - o.low
+	return span >= maxSpan || (min(3*(o.n+1), span/8+2)+20)*4/3 > maxMetadata
+}
+
+// The completed set in the commit metadata: version, flags, CRC-32 of what follows, watermark, width of the range, kind, and
+// then the unsettled offsets of that range as gaps (varints) or as a bitmap, the smaller; base64, as metadata is a string.
+// It is written as what is unsettled: everything else in the range is completed.
+const (
+	setVersion    = 1
+	setGaps       = 0
+	setBitmap     = 1
+	setHeaderSize = 6
+)
+
+// metadata is the completed set beyond the watermark; "" where there is none.
+func (o *offsets) metadata() string {
+	if o.n == 0 {
+		return ""
+	}
+	b := make([]byte, setHeaderSize, 64)
+	b[0] = setVersion
+	b = binary.AppendUvarint(b, uint64(o.low))
+	b = binary.AppendUvarint(b, uint64(o.next-o.low))
+	if 3*o.n <= (o.next-o.low)/8 {
+		b = append(b, setGaps)
+		last := o.low
+		for off := o.low; off >= 0; off = o.following(off + 1) {
+			b = binary.AppendUvarint(b, uint64(off-last))
+			last = off
+		}
+	} else {
+		b = append(b, setBitmap)
+		for base := o.low; base < o.next; base += 8 {
+			var octet byte
+			for i := range min(8, o.next-base) {
+				if o.unsettled(base + i) {
+					octet |= 1 << i
+				}
+			}
+			b = append(b, octet)
+		}
+	}
+	binary.BigEndian.PutUint32(b[2:], crc32.ChecksumIEEE(b[setHeaderSize:]))
+	return base64.RawStdEncoding.EncodeToString(b)
+}
+
+// restore begins at a committed position with the metadata that was committed with it. Foreign, corrupt or overflowing
+// metadata is ignored, which only costs redelivery; it reports whether it used it.
+func (o *offsets) restore(committed int64, metadata string) bool {
+	o.startAt(committed)
+	if metadata == "" {
+		return true
+	}
+	b, err := base64.RawStdEncoding.DecodeString(metadata)
+	if err != nil || len(b) < setHeaderSize || b[0] != setVersion || binary.BigEndian.Uint32(b[2:]) != crc32.ChecksumIEEE(b[setHeaderSize:]) {
+		return false
+	}
+	b = b[setHeaderSize:]
+	low, i := binary.Uvarint(b)
+	if i <= 0 || low != uint64(committed) {
+		return false
+	}
+	width, j := binary.Uvarint(b[i:])
+	if j <= 0 || width == 0 || width > maxSpan+1 || len(b) <= i+j {
+		return false
+	}
+	kind, b := b[i+j], b[i+j+1:]
+	unsettled, ok := readSet(kind, b, committed, int64(width))
+	if !ok {
+		return false
+	}
+	o.next = committed + int64(width)
+	for _, off := range unsettled {
+		o.set(off)
+	}
+	o.restored = o.next
+	return true
+}
+
+func readSet(kind byte, b []byte, low, width int64) (unsettled []int64, ok bool) {
+	switch kind {
+	case setGaps:
+		off := low
+		for len(b) > 0 {
+			gap, n := binary.Uvarint(b)
+			if n <= 0 || gap > uint64(width) || off+int64(gap) >= low+width || gap == 0 && len(unsettled) > 0 {
+				return nil, false
+			}
+			off += int64(gap)
+			unsettled = append(unsettled, off)
+			b = b[n:]
+		}
+	case setBitmap:
+		if int64(len(b)) != (width+7)/8 {
+			return nil, false
+		}
+		for i := range width {
+			if b[i/8]&(1<<(i%8)) != 0 {
+				unsettled = append(unsettled, low+i)
+			}
+		}
+	default:
+		return nil, false
+	}
+	return unsettled, len(unsettled) > 0 && unsettled[0] == low
+}

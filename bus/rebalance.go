@@ -1,0 +1,164 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/omninode-ai/omnibus/event"
+)
+
+func isOutOfRange(err error) bool {
+	var loss *kgo.ErrDataLoss
+	return errors.Is(err, kerr.OffsetOutOfRange) || errors.As(err, &loss)
+}
+
+func isRefusal(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.SaslAuthenticationFailed)
+}
+
+// offsetsFetched keeps what the group committed, with its metadata, for the assignment that follows.
+func (c *consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keep := func(topic string, partition int32, offset int64, metadata *string) {
+		f := fetchedOffset{offset: offset, start: -1}
+		if metadata != nil {
+			f.metadata = *metadata
+		}
+		c.fetched[partitionID{topic, partition}] = f
+	}
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				keep(t.Topic, p.Partition, p.Offset, p.Metadata)
+			}
+		}
+	}
+	return nil
+}
+
+// adjustOffsets is called with every newly assigned partition, after its committed offset came and before it is fetched. It
+// says where partitions without a commit begin: those that were there when the consumer started begin where From says; topics
+// and partitions that appeared later begin at their beginning, or their first events would be passed over. "Latest" is resolved
+// here, so that it is committed and a restart does not pass over what came meanwhile.
+func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	latest := map[string][]int32{}
+	c.mu.Lock()
+	for topic, parts := range offsets {
+		for p := range parts {
+			f, ok := c.fetched[partitionID{topic, p}]
+			if c.cfg.From == Latest && (!ok || f.offset < 0) && c.existing[event.Topic(topic)][p] {
+				latest[topic] = append(latest[topic], p)
+			}
+		}
+	}
+	c.mu.Unlock()
+	var ends kadm.ListedOffsets
+	if len(latest) > 0 {
+		var err error
+		if ends, err = c.bus.admin.ListEndOffsets(ctx, slices.Collect(maps.Keys(latest))...); err != nil {
+			return nil, fmt.Errorf("find the latest offsets: %w", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, parts := range latest {
+		for _, p := range parts {
+			end, ok := ends.Lookup(topic, p)
+			if !ok || end.Err != nil {
+				return nil, fmt.Errorf("find the latest offset of %s[%d]: %w", topic, p, end.Err)
+			}
+			offsets[topic][p] = kgo.NewOffset().At(end.Offset)
+			c.fetched[partitionID{topic, p}] = fetchedOffset{offset: -1, start: end.Offset}
+		}
+	}
+	for topic, parts := range offsets {
+		for p := range parts {
+			c.begin(partitionID{topic, p})
+		}
+	}
+	return offsets, nil
+}
+
+// begin makes the partition of an assignment. Under mu.
+func (c *consumer) begin(id partitionID) {
+	f, ok := c.fetched[id]
+	if !ok {
+		f = fetchedOffset{offset: -1, start: -1}
+	}
+	delete(c.fetched, id)
+	if old := c.lanes.parts[id]; old != nil { // a fetch of offsets that was broken off and begun again
+		c.end(old, errRevoked)
+	}
+	batch, _ := c.dispatch.batch(event.Topic(id.topic))
+	p := c.lanes.assign(id, batch, f.offset, f.metadata, f.start)
+	ctx, cancel := context.WithCancelCause(c.bus.life)
+	c.contexts[p] = partitionContext{ctx, cancel}
+}
+
+// end forgets a partition and cancels what still runs for it. Under mu.
+func (c *consumer) end(p *partition, cause error) {
+	c.lanes.drop(p)
+	c.contexts[p].cancel(cause)
+	delete(c.contexts, p)
+	delete(c.paused, p)
+}
+
+// revoked is called while the rebalance waits for us: stop dispatch, let what runs finish within the grace time, commit.
+func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
+	ids := idsOf(parts)
+	c.mu.Lock()
+	var mine []*partition
+	for _, id := range ids {
+		if p := c.lanes.parts[id]; p != nil {
+			c.lanes.revoke(p)
+			mine = append(mine, p)
+		}
+	}
+	c.mu.Unlock()
+	if len(mine) == 0 {
+		return
+	}
+	idle := func() bool {
+		for _, p := range mine {
+			if p.running > 0 {
+				return false
+			}
+		}
+		return true
+	}
+	if !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
+		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", "group", c.cfg.Group)
+	}
+	if err := c.commit(ctx, mine); err != nil {
+		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", "group", c.cfg.Group, "error", err.Error())
+	}
+	c.forget(ids, errRevoked)
+}
+
+// rebalanceGrace is half of the client's rebalance timeout, so that the commit has the other half.
+const rebalanceGrace = 30 * time.Second
+
+// lost is called when others may already have the partitions: nothing is committed, late results are discarded.
+func (c *consumer) lost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+	c.forget(idsOf(parts), errLost)
+}
+
+func idsOf(parts map[string][]int32) []partitionID {
+	var ids []partitionID
+	for topic, ps := range parts {
+		for _, p := range ps {
+			ids = append(ids, partitionID{topic, p})
+		}
+	}
+	return ids
+}

@@ -1,0 +1,108 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Verdict is what becomes of an event after a handler answered.
+type Verdict int
+
+// The verdicts.
+const (
+	Done      Verdict = iota // settled: the handler is through
+	Skipped                  // settled: the handler chose to skip it, and that is counted
+	WillRetry                // tried again later; its key waits, others go on
+	WillPause                // an outage: the partition waits and one event probes
+	Dead                     // to the dead letters, and settled once the broker acknowledged that
+)
+
+func (v Verdict) String() string {
+	return [...]string{"done", "skipped", "retry", "pause", "dead"}[v]
+}
+
+type verdictError struct {
+	verdict Verdict
+	after   time.Duration // of WillRetry: at least this long; 0: by the schedule
+	err     error
+}
+
+func (a *verdictError) Error() string { return a.err.Error() }
+func (a *verdictError) Unwrap() error { return a.err }
+
+// Permanent says that no later try will help: the event goes to the dead letters at once.
+func Permanent(err error) error { return &verdictError{verdict: Dead, err: orUnnamed(err)} }
+
+// Unavailable says that something the handler needs is down: the partition pauses and one event probes. It never makes a
+// dead letter and uses up no attempt.
+func Unavailable(err error) error { return &verdictError{verdict: WillPause, err: orUnnamed(err)} }
+
+// RetryAfter asks for another try, not before d. It uses up an attempt.
+func RetryAfter(d time.Duration, err error) error {
+	return &verdictError{verdict: WillRetry, after: max(d, time.Nanosecond), err: orUnnamed(err)}
+}
+
+// Skip settles the event without handling it. It is counted, with the reason.
+func Skip(reason string) error { return &verdictError{verdict: Skipped, err: errors.New(reason)} }
+
+func orUnnamed(err error) error {
+	if err == nil {
+		return errors.New("no reason given")
+	}
+	return err
+}
+
+// Judge is the rule that turns a handler's error into a verdict, retries not yet counted. It is pure.
+func Judge(err error) Verdict {
+	if err == nil {
+		return Done
+	}
+	var a *verdictError
+	if errors.As(err, &a) {
+		return a.verdict
+	}
+	var c *contentError
+	if errors.As(err, &c) {
+		return Dead
+	}
+	return WillRetry
+}
+
+// contentError is about the bytes, never about availability: it goes to the dead letters without a retry.
+type contentError struct {
+	class string
+	err   error
+}
+
+func (e *contentError) Error() string { return e.err.Error() }
+func (e *contentError) Unwrap() error { return e.err }
+
+// Classes of dead letters.
+const (
+	ClassUndecodable  = "undecodable"       // not an event at all
+	ClassInvalid      = "invalid"           // against the schema
+	ClassNoDispatcher = "no_dispatcher"     // no handler takes this event type
+	ClassPermanent    = "permanent"         // the handler said so
+	ClassExhausted    = "retries_exhausted" // every attempt failed
+)
+
+// class is the class of the dead letter that err makes.
+func class(err error) string {
+	var c *contentError
+	if errors.As(err, &c) {
+		return c.class
+	}
+	if Judge(err) == Dead {
+		return ClassPermanent
+	}
+	return ClassExhausted
+}
+
+// PanicError is a handler's panic. It counts as a failure like any other error.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
