@@ -104,7 +104,7 @@ func (e *env) get(name string) string {
 }
 
 func (e *env) bad(name, format string, args ...any) {
-	e.errs = append(e.errs, fmt.Errorf(name+": "+format, args...))
+	e.errs = append(e.errs, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
 func (e *env) brokers() []string {

@@ -138,8 +138,10 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 			unknown("the topic does not exist any more")
 		case c == nil:
 			unknown("the partition cannot be looked up: " + meta[string(lag.Topic)].Err.Error())
-		case cmp.Or(s.err, e.err) != nil:
-			unknown("end of the log: " + b.reach(cmp.Or(s.err, e.err)).Error())
+		case s.err != nil:
+			unknown("start of the log: " + b.reach(s.err).Error())
+		case e.err != nil:
+			unknown("end of the log: " + b.reach(e.err).Error())
 		case !lag.Known:
 			lag.End = e.offset
 		case lag.Committed > e.offset:

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -407,7 +406,9 @@ func (l *logReader) fill(ctx context.Context, cursors []*logCursor) error {
 			if err != nil {
 				return err
 			}
-			again = cmp.Or(again, retry)
+			if retry != nil {
+				again = retry
+			}
 		}
 		if again == nil {
 			l.trouble = time.Time{}
