@@ -61,7 +61,7 @@ func Compose(payload []byte, role Role) ([]byte, error) {
 	if role == Producer {
 		root["required"] = []any{"event_id", "event_type", "correlation_id", "timestamp", "version", "source", "payload"}
 	}
-	return jsonx.MarshalTree(root)
+	return jsonx.Marshal(root)
 }
 
 // envelope is the schema of every envelope field but the payload.

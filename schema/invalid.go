@@ -235,7 +235,7 @@ func values(vs []any) string {
 }
 
 func value(v any) string {
-	b, err := jsonx.MarshalTree(v)
+	b, err := jsonx.Marshal(v)
 	if err != nil {
 		return "the declared value"
 	}

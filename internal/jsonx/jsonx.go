@@ -4,6 +4,8 @@ package jsonx
 
 import (
 	"bytes"
+	stdjson "encoding/json"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,14 +14,30 @@ import (
 // Value is a JSON value as it stands in the bytes.
 type Value = jsontext.Value
 
+// house is how everything is written: maps sorted by key, times in UTC with milliseconds (and more digits where they have
+// them), a json.Number as its digits.
+var house = json.JoinOptions(json.Deterministic(true), json.WithMarshalers(json.JoinMarshalers(
+	json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
+		t = t.UTC()
+		layout := time.RFC3339Nano
+		if t.Nanosecond()%1e6 == 0 {
+			layout = "2006-01-02T15:04:05.000Z07:00"
+		}
+		return enc.WriteToken(jsontext.String(t.Format(layout)))
+	}),
+	json.MarshalToFunc(func(enc *jsontext.Encoder, n stdjson.Number) error {
+		return enc.WriteValue(Value(n))
+	}),
+)))
+
 // Marshal encodes v; maps come out sorted by key.
 func Marshal(v any) ([]byte, error) {
-	return json.Marshal(v, json.Deterministic(true))
+	return json.Marshal(v, house)
 }
 
 // MarshalIndent is [Marshal] for people: two spaces a level.
 func MarshalIndent(v any) ([]byte, error) {
-	return json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  "))
+	return json.Marshal(v, house, jsontext.WithIndent("  "))
 }
 
 // Unmarshal decodes one JSON value into v. Member names match exactly; members that v lacks are ignored.

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	json2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -70,12 +69,6 @@ func Tree(b []byte, limits Limits) (any, error) {
 		return nil, err
 	}
 	return v, r.End()
-}
-
-// MarshalTree encodes what [Tree] has decoded, changed or not, members in the order of their names.
-func MarshalTree(v any) ([]byte, error) {
-	number := json2.MarshalToFunc(func(enc *jsontext.Encoder, n json.Number) error { return enc.WriteValue(Value(n)) })
-	return json2.Marshal(v, json2.Deterministic(true), json2.WithMarshalers(number))
 }
 
 // Reader reads strict JSON piece by piece without allocating.
