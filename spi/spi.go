@@ -5,9 +5,7 @@ package spi
 
 import "context"
 
-// EventEnvelope is one event as its readers see it. All of it is read-only, the payload's bytes too.
-//
-// It has more methods than the other contracts because it is data: each is one field.
+// EventEnvelope is an event as its readers see it: which one it is, and what it says.
 type EventEnvelope interface {
 	EventIdentity
 	EventContent
@@ -29,7 +27,7 @@ type EventContent interface {
 	EventType() string
 	// SchemaVersion is the semantic version of the payload's schema.
 	SchemaVersion() string
-	// PayloadJSON is the payload, a JSON object.
+	// PayloadJSON is the payload, a JSON object. It must not be changed.
 	PayloadJSON() []byte
 }
 
@@ -53,9 +51,9 @@ type EventSubscriber interface {
 type EventHandler interface {
 	// CanHandle reports whether the handler takes events of this type.
 	CanHandle(eventType string) bool
-	// HandleEvent handles one event. True acknowledges it, false asks for it again; the event is then retried and in the end
-	// set aside as a dead letter. An error does the same as false and says why.
-	HandleEvent(ctx context.Context, event EventEnvelope) (ack bool, err error)
+	// HandleEvent handles one event, given as its envelope in JSON. True acknowledges it; false has it tried again and in the
+	// end set aside as a dead letter. An error does the same as false and says why.
+	HandleEvent(ctx context.Context, envelope []byte) (ack bool, err error)
 }
 
 // SchemaRegistry keeps the schemas of event types by subject, "<topic>-value".
