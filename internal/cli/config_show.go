@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+type configShowOptions struct{ origin bool }
+
+type configDoc struct {
+	Schema   string          `json:"schema"`
+	Settings []configSetting `json:"settings"`
+}
+
+type configSetting struct {
+	Name   string        `json:"name"`
+	Key    string        `json:"key,omitzero"`
+	Flag   string        `json:"flag,omitzero"`
+	Doc    string        `json:"doc"`
+	Value  string        `json:"value"`
+	Origin string        `json:"origin,omitzero"`
+	Over   []configLoser `json:"over,omitzero"`
+}
+
+type configLoser struct {
+	Origin string `json:"origin"`
+	Value  string `json:"value"`
+}
+
+func newConfigCmd(a *app) *cobra.Command {
+	return a.group("config", "Show what is configured, and by what", `omnibus config show
+omnibus config show --origin`, newConfigShowCmd(a))
+}
+
+func newConfigShowCmd(a *app) *cobra.Command {
+	var o configShowOptions
+	cmd := prints(&cobra.Command{
+		Use:   "show",
+		Short: "Show every setting that has a value",
+		Long:  "Settings come from flags, the environment, omnibus.yaml in the working directory and defaults; the first wins. Secrets are not shown.",
+		Example: `omnibus config show
+omnibus config show --origin
+omnibus config show -o json`,
+		Args: a.wantArgs(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error { return runConfigShow(a, o) },
+	}, formatTable, formatJSON)
+	cmd.Flags().BoolVar(&o.origin, "origin", false, "say where each value is from, and what it won over")
+	return cmd
+}
+
+func runConfigShow(a *app, o configShowOptions) error {
+	doc := configDoc{Schema: schemaOf("config.show")}
+	for _, r := range a.settings.all {
+		s := configSetting{Name: r.env, Key: r.key, Doc: r.doc, Value: r.shown(r.value), Origin: r.origin}
+		if r.flag != "" {
+			s.Flag = "--" + r.flag
+		}
+		for _, l := range r.losers {
+			s.Over = append(s.Over, configLoser{l.from, r.shown(l.value)})
+		}
+		doc.Settings = append(doc.Settings, s)
+	}
+	return a.print(doc, func() error {
+		t := newTable("SETTING", "VALUE")
+		if o.origin {
+			t = newTable("SETTING", "VALUE", "FROM", "WINS OVER")
+		}
+		for _, s := range doc.Settings {
+			if s.Origin == "" {
+				continue
+			}
+			row := []string{s.Name, s.Value}
+			if o.origin {
+				over := ""
+				for i, l := range s.Over {
+					if i > 0 {
+						over += ", "
+					}
+					over += l.Value + " (" + l.Origin + ")"
+				}
+				row = append(row, s.Origin, over)
+			}
+			t.add(row...)
+		}
+		return a.printTable(t)
+	})
+}
+
+// shown is value, or stars where it is a secret.
+func (s setting) shown(value string) string {
+	if s.secret && value != "" {
+		return "********"
+	}
+	return value
+}

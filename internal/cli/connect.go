@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/contracts"
+	"github.com/omninode-ai/omnibus/event"
+)
+
+// service is the name of the command line in the source of what it publishes.
+const service = "omnibus-cli"
+
+// catalog is the catalogue that the settings choose.
+func (a *app) catalog() (*event.Catalog, error) {
+	from := a.settings.get("OMNIBUS_CATALOG")
+	if from.value == "" {
+		return contracts.Catalog(), nil
+	}
+	if st, err := os.Stat(from.value); err != nil || !st.IsDir() {
+		f := fail(codeCatalog, "no catalogue directory %s", from.value).at("where", "%s", from.origin)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			f.because("%s", plainPathError(err))
+		} else {
+			f.because("it is not a directory")
+		}
+		return nil, f.fix("name a directory of schema files (*.json)")
+	}
+	c, err := event.ReadCatalog(os.DirFS(from.value))
+	if err != nil {
+		return nil, fail(codeCatalog, "the catalogue in %s cannot be used", from.value).at("where", "%s", from.origin).
+			because("%s", err.Error()).fix("omnibus schema lint %s", from.value)
+	}
+	return c, nil
+}
+
+// busConfig is the configuration of the bus by the settings.
+func (a *app) busConfig(service string) (bus.Config, error) {
+	c, err := a.catalog()
+	if err != nil {
+		return bus.Config{}, err
+	}
+	cfg, err := bus.ConfigFrom(a.settings.lookup, a.settings.names(), service, c)
+	if err != nil {
+		return bus.Config{}, badSettings(err)
+	}
+	if cfg.Undeclared, err = a.undeclared(); err != nil {
+		return bus.Config{}, err
+	}
+	cfg.Logger, cfg.PublishTimeout = a.log, a.flags.timeout
+	return cfg, nil
+}
+
+func (a *app) undeclared() (bus.Undeclared, error) {
+	switch u := a.settings.get("OMNIBUS_UNDECLARED"); u.value {
+	case "":
+		return bus.ByDefault, nil
+	case "refuse":
+		return bus.Refuse, nil
+	case "warn":
+		return bus.Warn, nil
+	case "allow":
+		return bus.Allow, nil
+	default:
+		return 0, fail(codeSettings, "%q does not say what to do with undeclared topics", u.value).at("where", "%s", u.origin).fix("refuse, warn or allow")
+	}
+}
+
+// badSettings lists what the bus found wrong with its variables; each of its errors names one.
+func badSettings(err error) *failure {
+	f := fail(codeSettings, "the settings of the bus cannot be used")
+	for {
+		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the chain itself
+			for _, e := range several.Unwrap() {
+				f.at("setting", "%s", oneLine(e.Error()))
+			}
+			break
+		}
+		next := errors.Unwrap(err)
+		if next == nil {
+			f.at("setting", "%s", oneLine(err.Error()))
+			break
+		}
+		err = next
+	}
+	return f.fix("omnibus config show --origin says where each is from")
+}
+
+// withBus opens the bus, runs fn and closes the bus. What fn returns comes first.
+func (a *app) withBus(ctx context.Context, fn func(ctx context.Context, b *bus.Bus) error) error {
+	cfg, err := a.busConfig(service)
+	if err != nil {
+		return err
+	}
+	opening, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	b, err := bus.Open(opening, cfg)
+	if err != nil {
+		return err
+	}
+	err = fn(ctx, b)
+	if closed := b.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// within runs fn under the timeout of the command.
+func (a *app) within(ctx context.Context, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	return fn(ctx)
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omninode-ai/omnibus/internal/jsonx"
+)
+
+// code is the stable number of an error. Its first two digits are the exit code.
+type code int
+
+// The codes. A number is never given to another error.
+const (
+	codeInternal   code = 100
+	codeUsage      code = 200
+	codeCommand    code = 201
+	codeFlag       code = 202
+	codeFlagValue  code = 203
+	codeArgs       code = 204
+	codeFormat     code = 205
+	codeTime       code = 206
+	codeSettings   code = 207
+	codeCatalog    code = 208
+	codeFile       code = 209
+	codeConflict   code = 210
+	codeTopic      code = 301
+	codeGroup      code = 302
+	codeEventType  code = 303
+	codeDeadLetter code = 304
+	codeNotRunning code = 305
+	codeEmpty      code = 306
+	codeNoService  code = 307
+	codeReach      code = 401
+	codeListen     code = 402
+	codeAuth       code = 501
+	codeTimeout    code = 601
+	codeOutcome    code = 602
+	codeJSON       code = 701
+	codeSchema     code = 702
+	codeTooLarge   code = 703
+	codeEvent      code = 704
+	codeLint       code = 705
+	codeDrift      code = 706
+	codeCorrupt    code = 707
+	codePartial    code = 801
+	codePort       code = 901
+	codeDirInUse   code = 902
+	codeElsewhere  code = 903
+	codeInsecure   code = 904
+	codeRunning    code = 905
+	codeServed     code = 906
+	codeThreshold  code = 1001
+)
+
+const exitInterrupted = 130
+
+func (c code) exit() int      { return int(c) / 100 }
+func (c code) String() string { return fmt.Sprintf("OMB-%04d", int(c)) }
+
+// failure is an error as people see it: what, where, why, and what to do next. It holds no payload and no secret.
+type failure struct {
+	code    code
+	message string
+	details []detail
+	cause   string
+	fixes   []string
+	err     error // for errors.Is; never printed
+}
+
+type detail struct{ name, value string }
+
+// fail makes a failure; the message is a sentence without a full stop.
+func fail(c code, message string, args ...any) *failure {
+	return &failure{code: c, message: fmt.Sprintf(message, args...)}
+}
+
+func (f *failure) Error() string { return f.code.String() + ": " + f.message }
+func (f *failure) Unwrap() error { return f.err }
+
+// at adds where it happened.
+func (f *failure) at(name, value string, args ...any) *failure {
+	f.details = append(f.details, detail{name, fmt.Sprintf(value, args...)})
+	return f
+}
+
+// because sets why it happened.
+func (f *failure) because(why string, args ...any) *failure {
+	f.cause = fmt.Sprintf(why, args...)
+	return f
+}
+
+// fix adds what to do next; the first is the best.
+func (f *failure) fix(what string, args ...any) *failure {
+	f.fixes = append(f.fixes, fmt.Sprintf(what, args...))
+	return f
+}
+
+// meant adds a "did you mean" fix where one of choices is near to got.
+func (f *failure) meant(got string, choices []string) *failure {
+	if near := nearest(got, choices); len(near) > 0 {
+		f.fixes = slices.Insert(f.fixes, 0, "did you mean "+strings.Join(near, " or ")+"?")
+	}
+	return f
+}
+
+type errorDoc struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    string            `json:"code"`
+	Message string            `json:"message"`
+	Where   map[string]string `json:"where,omitzero"`
+	Cause   string            `json:"cause,omitzero"`
+	Hint    string            `json:"hint"`
+	Exit    int               `json:"exit"`
+}
+
+// printFailure writes f to standard error, as JSON where the output is JSON.
+func (a *app) printFailure(f *failure) {
+	if a.format == formatJSON || a.format == formatNDJSON {
+		doc := errorDoc{errorBody{Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, "; or "), Exit: f.code.exit()}}
+		for _, d := range f.details {
+			if doc.Error.Where == nil {
+				doc.Error.Where = map[string]string{}
+			}
+			doc.Error.Where[d.name] = d.value
+		}
+		if b, err := jsonx.Marshal(doc); err == nil {
+			a.note("%s", b)
+			return
+		}
+	}
+	width := len("cause")
+	for _, d := range f.details {
+		width = max(width, len(d.name))
+	}
+	var s strings.Builder
+	line := func(name, value string) {
+		value = strings.ReplaceAll(value, "\n", "\n"+strings.Repeat(" ", width+4))
+		fmt.Fprintf(&s, "\n  %-*s  %s", width, name, value)
+	}
+	for _, d := range f.details {
+		line(d.name, d.value)
+	}
+	if f.cause != "" {
+		line("cause", f.cause)
+	}
+	for i, fix := range f.fixes {
+		name := "fix"
+		if i > 0 {
+			name = " or"
+		}
+		line(name, fix)
+	}
+	a.note("%s: %s%s", a.paint(red, "error["+f.code.String()+"]"), f.message, s.String())
+}
+
+// note writes a line for people to standard error.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintf(a.err, format+"\n", args...) //nolint:errcheck // where standard error is gone there is nobody to tell
+}
+
+// hint is a note that --quiet suppresses.
+func (a *app) hint(format string, args ...any) {
+	if !a.flags.quiet {
+		a.note(format, args...)
+	}
+}
+
+// asFailure finds the failure in err, if there is one.
+func asFailure(err error) (*failure, bool) {
+	var f *failure
+	ok := errors.As(err, &f)
+	return f, ok
+}

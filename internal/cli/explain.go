@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/schema"
+)
+
+// explain turns any error into what people can act on. It asks errors what they are and never shows a chain of them.
+func (a *app) explain(err error) *failure {
+	if f, ok := asFailure(err); ok {
+		return f
+	}
+	var (
+		port    *broker.PortTakenError
+		inUse   *broker.DirInUseError
+		corrupt *broker.CorruptError
+		left    *bus.AbandonedError
+	)
+	switch {
+	case errors.As(err, &port):
+		return a.portTaken(port)
+	case errors.As(err, &inUse):
+		f := fail(codeDirInUse, "data directory %s is in use", inUse.Dir).because("another Omnibus has it open")
+		if inUse.PID != 0 {
+			f.because("process %d has it open", inUse.PID)
+		}
+		return f.fix("omnibus status").fix("omnibus down, then again").fix("--data DIR with another directory, or --ephemeral")
+	case errors.As(err, &corrupt):
+		return fail(codeCorrupt, "the data directory is damaged; nothing was changed").
+			at("file", "%s", corrupt.File).at("byte", "%d", corrupt.Offset).because("%s", corrupt.Why).
+			fix("restore the directory from a copy").fix("start afresh elsewhere: omnibus up --data DIR")
+	case errors.As(err, &left):
+		return fail(codeTimeout, "%s of group %s had not finished when the drain time was over", count(len(left.Events), "event", "events"), left.Group).
+			because("a handler takes longer than the time to stop").fix("nothing is lost: they are delivered again at the next start")
+	}
+	if f := a.explainContent(err); f != nil {
+		return f
+	}
+	if f := a.explainBus(err); f != nil {
+		return f
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return a.timedOut()
+	}
+	return fail(codeInternal, "unexpected: %s", clip(innermost(err), 300)).
+		because("Omnibus has no better words for this one; it is likely a defect").fix("run it again with -vv and report what it prints")
+}
+
+// explainContent explains errors about what was to be published.
+func (a *app) explainContent(err error) *failure {
+	var (
+		invalid *schema.Invalid
+		syntax  *jsonx.SyntaxError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Rule == "json":
+		return badJSON(invalid.Line, invalid.Column, invalid.Message)
+	case errors.As(err, &syntax):
+		return badJSON(syntax.Line, syntax.Column, syntax.Why)
+	case errors.As(err, &invalid):
+		f := violates(invalid)
+		if t := topicOf(err); t != "" {
+			f.details = append([]detail{{"topic", string(t)}}, f.details...)
+			f.fix("omnibus catalog show %s", t)
+		}
+		return f
+	case errors.Is(err, bus.ErrTooLarge):
+		f := fail(codeTooLarge, "the event is too large").because("key and value together are above the limit")
+		if t := topicOf(err); t != "" {
+			f.at("topic", "%s", t)
+		}
+		return f.fix("store the body elsewhere and publish a reference to it")
+	case errors.Is(err, event.ErrNotEvent):
+		return fail(codeEvent, "the value is not an event").because("an event is a JSON object with an object \"payload\"").
+			fix("omnibus publish EVENT_TYPE PAYLOAD wraps the payload for you")
+	case errors.Is(err, bus.ErrInvalid):
+		f := fail(codeEvent, "the event is invalid").because("%s", clip(innermost(err), 300))
+		if t := topicOf(err); t != "" {
+			f.at("topic", "%s", t).fix("omnibus catalog show %s", t)
+		} else {
+			f.fix("omnibus catalog list")
+		}
+		return f
+	}
+	return nil
+}
+
+// explainBus explains errors of reaching the brokers and of what they answered.
+func (a *app) explainBus(err error) *failure {
+	from := a.settings.get("KAFKA_BOOTSTRAP_SERVERS")
+	where := fmt.Sprintf("%s (from %s)", from.value, from.origin)
+	switch {
+	case errors.Is(err, bus.ErrUnauthorized):
+		return fail(codeAuth, "the broker refused the login or the operation").at("broker", "%s", where).
+			because("%s", clip(innermost(err), 200)).
+			fix("check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and the password file: omnibus config show --origin")
+	case errors.Is(err, bus.ErrUnreachable):
+		f := fail(codeReach, "no Kafka broker answers at %s", from.value).at("broker", "%s", where).
+			because("%s", clip(innermost(err), 200))
+		if from.origin == "default" || from.value == defaultBootstrap {
+			return f.fix("omnibus up").fix("-b HOST:PORT, or KAFKA_BOOTSTRAP_SERVERS")
+		}
+		return f.fix("start the broker there, or change the address: -b HOST:PORT").fix("omnibus config show --origin")
+	case errors.Is(err, bus.ErrUnknownTopic):
+		return a.unknownTopic(topicOf(err))
+	case errors.Is(err, bus.ErrUnknown):
+		return fail(codeOutcome, "nobody can tell whether the event arrived").at("broker", "%s", where).
+			because("the broker did not acknowledge it in time; it may still arrive").
+			fix("publish it again with the same id: whoever reads it can tell that it is the same")
+	case errors.Is(err, bus.ErrTruncated):
+		f := fail(codeEmpty, "the log no longer has what was asked for").because("retention removed it")
+		return f.fix("--offset earliest begins at what is there")
+	}
+	return nil
+}
+
+func (a *app) unknownTopic(t event.Topic) *failure {
+	f := fail(codeTopic, "unknown topic %s", t).because("neither the catalogue nor the broker has it")
+	if c, err := a.catalog(); err == nil {
+		var names []string
+		for s := range c.All() {
+			names = append(names, string(s.Topic))
+		}
+		f.meant(string(t), names)
+	}
+	return f.fix("omnibus catalog list").fix("omnibus topics list")
+}
+
+func (a *app) portTaken(e *broker.PortTakenError) *failure {
+	f := fail(codePort, "port %s is taken", e.Addr).because("another process listens there")
+	if e.PID != 0 {
+		f.because("process %d (%s) listens there", e.PID, e.Process)
+	}
+	return f.fix("stop that process; omnibus down where it is Omnibus").fix("omnibus up --port-kafka PORT")
+}
+
+func (a *app) timedOut() *failure {
+	t := a.settings.get("OMNIBUS_TIMEOUT")
+	return fail(codeTimeout, "no answer within %s", t.value).at("timeout", "%s (from %s)", t.value, t.origin).
+		because("the broker is slow, or answers at an address that cannot be reached from here").
+		fix("--timeout with a longer time").fix("omnibus status")
+}
+
+func badJSON(line, column int, why string) *failure {
+	return fail(codeJSON, "not valid JSON: line %d, column %d", line, column).at("where", "line %d, column %d", line, column).
+		because("%s", why).fix("correct it there; in a shell, put the payload in single quotes or use @file")
+}
+
+// violates lists the rules that a payload breaks, at most five.
+func violates(e *schema.Invalid) *failure {
+	f := fail(codeSchema, "the payload breaks its schema: %s %s", pointerText(e.Pointer), e.Message).
+		at("pointer", "%s", pointerText(e.Pointer)).at("rule", "%s", e.Rule)
+	for i, o := range e.Others {
+		if i == 4 {
+			f.at("also", "%d more", len(e.Others)-i)
+			break
+		}
+		f.at("also", "%s %s (%s)", pointerText(o.Pointer), o.Message, o.Rule)
+	}
+	return f.because("the event is held against the schema in the catalogue").fix("correct %s", pointerText(e.Pointer))
+}
+
+func pointerText(p string) string {
+	if p == "" {
+		return "the value"
+	}
+	return p
+}
+
+// topicOf is the topic that the bus names in err.
+func topicOf(err error) event.Topic {
+	var e *bus.Error
+	if errors.As(err, &e) {
+		return e.Topic
+	}
+	return ""
+}
+
+// innermost is the text of the first cause, without what each layer put before it.
+func innermost(err error) string {
+	for {
+		switch e := err.(type) { //nolint:errorlint // it walks the chain itself
+		case interface{ Unwrap() []error }:
+			all := e.Unwrap()
+			if len(all) == 0 {
+				return oneLine(err.Error())
+			}
+			err = all[len(all)-1]
+		case interface{ Unwrap() error }:
+			next := e.Unwrap()
+			if next == nil {
+				return oneLine(err.Error())
+			}
+			err = next
+		default:
+			return oneLine(err.Error())
+		}
+	}
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// cannotRead is the failure of a file that the user named.
+func cannotRead(path string, err error) *failure {
+	f := fail(codeFile, "cannot read %s", path).because("%s", plainPathError(err))
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.fix("check the name; it is relative to the working directory")
+	}
+	return f.fix("make it readable")
+}
