@@ -1,0 +1,292 @@
+// Package broker runs a Kafka-compatible broker inside this process, for development, tests and small installations. It alone
+// knows which broker that is. With a data directory it keeps every acknowledged record and commit over a kill -9, and over a
+// loss of power as far as the disk honours fsync; there is one node and one disk, and no copy elsewhere.
+//
+// A directory that does not match what the broker left there is refused with a [*CorruptError], never mended silently. The one
+// exception is an entry that was being written when the process died: it was never acknowledged, is cut, and is reported by
+// [Broker.Recovery].
+//
+// Records are removed only from topics that set retention.ms or retention.bytes themselves, once an hour. Compacted topics
+// are kept whole: the compaction of the broker inside is not safe against a kill.
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/omninode-ai/omnibus/broker/internal/inside"
+)
+
+// Config says how the broker listens and what it keeps. The zero value is a broker on a free loopback port that keeps nothing.
+type Config struct {
+	// Addr is where the broker listens; port 0 picks one. Default "127.0.0.1:0".
+	Addr string
+	// Advertise is the address that clients are told, where it differs from Addr; without a port it takes Addr's. It is
+	// needed if Addr names no host. Default: the address listened on.
+	Advertise string
+	// Dir is where records and offsets are kept. Default: nowhere, they end with the broker.
+	Dir string
+	// Partitions is how many a topic gets that is created without a number. Default 6.
+	Partitions int
+	// Network carries the connections inside this process. Default: TCP.
+	Network *Network
+	// TLS makes every connection TLS. Default: none.
+	TLS *tls.Config
+	// SASL lists who may connect. Default: everybody.
+	SASL []User
+	// Logger gets what the broker has to say. Default: discarded.
+	Logger *slog.Logger
+	// MinSessionTimeout is the shortest session timeout that a group member may ask for. Default 6 s.
+	MinSessionTimeout time.Duration
+}
+
+// User may connect with its name and password.
+type User struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+	Name      string
+	Password  string
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = 6
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MinSessionTimeout == 0 {
+		cfg.MinSessionTimeout = 6 * time.Second
+	}
+	return cfg
+}
+
+func (cfg Config) check() error {
+	if cfg.Partitions < 0 {
+		return fmt.Errorf("broker config Partitions: %d is negative", cfg.Partitions)
+	}
+	if cfg.MinSessionTimeout < 0 {
+		return fmt.Errorf("broker config MinSessionTimeout: %s is negative", cfg.MinSessionTimeout)
+	}
+	for _, u := range cfg.SASL {
+		switch u.Mechanism {
+		case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+		default:
+			return fmt.Errorf("broker config SASL: mechanism %q of user %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", u.Mechanism, u.Name)
+		}
+		if u.Name == "" || u.Password == "" {
+			return fmt.Errorf("broker config SASL: user %q needs a name and a password", u.Name)
+		}
+	}
+	return nil
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cluster  *kfake.Cluster
+	ln       *listener
+	log      *slog.Logger
+	lock     *dirLock // nil if nothing is kept
+	dir      string
+	verified *manifest // what the start found, nil if it had no manifest
+	report   Report
+
+	failed   chan error // holds one: the first failure, which is the only one sent
+	failOnce sync.Once
+	failure  atomic.Pointer[error]
+
+	stop      chan struct{}
+	running   sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Start verifies what the directory holds, recovers it after an unclean stop, and returns once the broker takes requests.
+// The context bounds the start only. Errors to ask for are [*DirInUseError], [*PortTakenError] and [*CorruptError].
+func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	b := &Broker{log: cfg.Logger, dir: cfg.Dir, failed: make(chan error, 1), stop: make(chan struct{})}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if b.ln != nil {
+			_ = b.ln.Close() // the start has failed already, and nobody listens
+		}
+		if b.lock != nil {
+			b.lock.release()
+		}
+	}()
+	if cfg.Dir != "" {
+		if b.lock, err = lockDir(cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
+	if b.ln, err = listen(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Dir != "" {
+		if b.verified, b.report, err = recoverDir(ctx, cfg.Dir, b.lock.sameBoot); err != nil {
+			return nil, err
+		}
+	}
+	if b.cluster, err = kfake.NewCluster(b.options(cfg)...); err != nil {
+		return nil, fmt.Errorf("start broker: %w", err)
+	}
+	if err := b.forgetUsers(); err != nil {
+		b.fail(err)
+	}
+	if err := b.broken(); err != nil {
+		b.cluster.Close()
+		return nil, err
+	}
+	limitCommitMetadata(b.cluster)
+	inside.Tell(ctx, b.cluster)
+	b.running.Go(b.retain)
+	return b, nil
+}
+
+const (
+	segmentBytes   = 16 << 20
+	retentionEvery = time.Hour
+	century        = 100 * 365 * 24 * time.Hour
+)
+
+func (b *Broker) options(cfg Config) []kfake.Opt {
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.ClusterID("omnibus"),
+		kfake.DefaultNumPartitions(cfg.Partitions),
+		kfake.GroupMinSessionTimeout(cfg.MinSessionTimeout),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }),
+		kfake.WithLogger(&logger{log: cfg.Logger, failed: b.fail}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": fmt.Sprint(segmentBytes),
+			// Compaction deletes a partition's segments before it writes the new ones: a kill between loses them.
+			"log.cleaner.backoff.ms": fmt.Sprint(century.Milliseconds()),
+			// Retention does not spare compacted topics, so that only a topic's own setting may start it.
+			"log.retention.ms": "-1",
+		}),
+	}
+	if cfg.Dir != "" {
+		opts = append(opts, kfake.DataDir(logDir(cfg.Dir)), kfake.SyncWrites())
+	}
+	if cfg.TLS != nil {
+		opts = append(opts, kfake.TLS(cfg.TLS))
+	}
+	if len(cfg.SASL) > 0 {
+		opts = append(opts, kfake.EnableSASL())
+	}
+	for _, u := range cfg.SASL {
+		opts = append(opts, kfake.Superuser(u.Mechanism, u.Name, u.Password))
+	}
+	return opts
+}
+
+// forgetUsers removes the copy of the users that the broker inside keeps: they come from the configuration at each start, and
+// passwords have no business in the data directory.
+func (b *Broker) forgetUsers() error {
+	if b.dir == "" {
+		return nil
+	}
+	err := os.Remove(filepath.Join(logDir(b.dir), "sasl.json"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove stored users: %w", err)
+	}
+	return nil
+}
+
+// retain applies the topics' retention until the broker closes.
+func (b *Broker) retain() {
+	tick := time.NewTicker(retentionEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-tick.C:
+			b.cluster.ApplyRetention()
+		}
+	}
+}
+
+// fail stops the broker at the first write that did not succeed. It runs while the broker inside handles the request of that
+// write, so that it must not wait for it: cutting the connections makes sure that no acknowledgement leaves any more.
+func (b *Broker) fail(err error) {
+	b.failOnce.Do(func() {
+		err = fmt.Errorf("broker stopped: %w", err)
+		b.failure.Store(&err)
+		b.ln.cut()
+		b.failed <- err
+	})
+}
+
+func (b *Broker) broken() error {
+	if err := b.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Addrs lists the addresses that clients connect to.
+func (b *Broker) Addrs() []string { return []string{b.ln.Addr().String()} }
+
+// Failed delivers the error that stopped the broker, if one does; [Broker.Close] closes the channel. The broker has by then
+// cut all connections and still has to be closed.
+func (b *Broker) Failed() <-chan error { return b.failed }
+
+// Recovery reports what the start found in the data directory.
+func (b *Broker) Recovery() Report { return b.report }
+
+// Close cuts the connections, writes what is to be kept, marks the directory as left in order and gives it free. It returns
+// the error that stopped the broker earlier or while it closed; the next start then recovers the directory as after a kill.
+// Calls after the first return the same.
+func (b *Broker) Close() error {
+	b.closeOnce.Do(func() {
+		close(b.stop)
+		b.running.Wait()
+		b.cluster.Close()
+		b.ln.wait()
+		b.closeErr = b.leave()
+		b.failOnce.Do(func() {}) // nothing can fail any more, and nothing is sent on the channel closed here
+		close(b.failed)
+	})
+	return b.closeErr
+}
+
+// leave marks the directory as left in order, unless a write failed.
+func (b *Broker) leave() error {
+	if b.dir == "" {
+		return b.broken()
+	}
+	defer b.lock.release()
+	if err := b.broken(); err != nil {
+		return err
+	}
+	if err := b.forgetUsers(); err != nil {
+		return err
+	}
+	if err := writeManifest(b.dir, b.verified); err != nil {
+		return fmt.Errorf("close broker: %w", err)
+	}
+	return nil
+}
+
+// logDir is where the broker inside keeps its files. Beside it are the lock and the manifest.
+func logDir(dir string) string { return filepath.Join(dir, "log") }

@@ -1,0 +1,140 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// listener is where the broker inside takes its connections. It tells that broker the address to advertise as its own, and
+// can cut everything at once.
+type listener struct {
+	net.Listener
+	advertised addr
+
+	mu    sync.Mutex
+	cutAt bool
+	conns map[*conn]struct{}
+
+	open sync.WaitGroup // the connections
+}
+
+// listen opens the configured address.
+func listen(ctx context.Context, cfg Config) (*listener, error) {
+	host, _, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("broker config Addr: %w", err)
+	}
+	if ip := net.ParseIP(host); cfg.Advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return nil, fmt.Errorf("broker config Advertise: needed with Addr %s, which is no address to connect to", cfg.Addr)
+	}
+	var ln net.Listener
+	if cfg.Network != nil {
+		ln, err = cfg.Network.listen(cfg.Addr)
+	} else {
+		ln, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		pid, process := portOwner(cfg.Addr)
+		return nil, &PortTakenError{Addr: cfg.Addr, PID: pid, Process: process, Err: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+	}
+	advertised, err := advertise(cfg.Advertise, ln.Addr().String())
+	if err != nil {
+		_ = ln.Close() // nobody has connected yet
+		return nil, err
+	}
+	return &listener{Listener: ln, advertised: advertised, conns: make(map[*conn]struct{})}, nil
+}
+
+// advertise completes the advertised address with what the listener got.
+func advertise(want, got string) (addr, error) {
+	if want == "" {
+		return addr(got), nil
+	}
+	_, gotPort, err := net.SplitHostPort(got)
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	host, port, err := net.SplitHostPort(want)
+	if err != nil { // no port
+		host, port = want, ""
+	}
+	if port == "" || port == "0" {
+		port = gotPort
+	}
+	if host == "" {
+		return "", fmt.Errorf("broker config Advertise: %q names no host", want)
+	}
+	return addr(net.JoinHostPort(host, port)), nil
+}
+
+// addr is the text of an address.
+type addr string
+
+func (a addr) Network() string { return "tcp" }
+func (a addr) String() string  { return string(a) }
+
+func (l *listener) Addr() net.Addr { return l.advertised }
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	tracked := &conn{Conn: c, l: l}
+	l.mu.Lock()
+	late := l.cutAt
+	if !late {
+		l.conns[tracked] = struct{}{}
+		l.open.Add(1)
+	}
+	l.mu.Unlock()
+	if late {
+		_ = c.Close() // it came while the broker closed
+		return nil, net.ErrClosed
+	}
+	return tracked, nil
+}
+
+// cut closes the listener and every connection.
+func (l *listener) cut() {
+	l.mu.Lock()
+	l.cutAt = true
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	_ = l.Listener.Close() // closed is what it is then
+	for c := range conns {
+		_ = c.Close() // likewise
+	}
+}
+
+// wait returns when every connection is closed.
+func (l *listener) wait() {
+	l.cut()
+	l.open.Wait()
+}
+
+// conn is a connection that its listener knows.
+type conn struct {
+	net.Conn
+	l    *listener
+	once sync.Once
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		c.l.mu.Lock()
+		delete(c.l.conns, c)
+		c.l.mu.Unlock()
+		c.l.open.Done()
+	})
+	return err
+}
