@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/omninode-ai/omnibus/event"
@@ -156,4 +157,20 @@ func (c Consumer) withDefaults() Consumer {
 		c.Retry = DefaultRetry()
 	}
 	return c
+}
+
+// Reads is the topics of b that h reads.
+func (h Handler) Reads(b *Bus) event.Glob { return h.glob(b) }
+
+// Deliver hands one event to the handler, its own middleware around it, with no broker and no consumer: for tests. A batch
+// handler gets a batch of one.
+func (h Handler) Deliver(ctx context.Context, d Delivery) error {
+	if h.batch != nil {
+		return h.batch(ctx, []Record{d.Record})
+	}
+	fn := h.fn
+	for _, mw := range slices.Backward(h.use) {
+		fn = mw(fn)
+	}
+	return fn(ctx, d)
 }
