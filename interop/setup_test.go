@@ -1,0 +1,140 @@
+package interop_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/event"
+)
+
+const partitions = 6
+
+// probed is the payload of the tests' events.
+type probed struct {
+	Name string `json:"name"`
+	N    int    `json:"n"`
+}
+
+func (probed) EventTopic() event.Topic { return "omninode.interop.event.probed.v1" }
+
+// fixture is a cluster, a bus on it and a topic of the test's own for events of type probed.
+type fixture struct {
+	brokers string
+	bus     *bus.Bus
+	topic   string
+}
+
+func setUp(t *testing.T) (context.Context, fixture) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	f := fixture{
+		brokers: brokers(ctx, t),
+		topic:   "omninode.interop.event.probed_" + strings.ToLower(rand.Text()) + ".v1",
+	}
+	catalog, err := event.NewCatalog(event.Spec{
+		Topic:      probed{}.EventTopic(),
+		Version:    "1.0.0",
+		Key:        "name",
+		Partitions: partitions,
+		Schema: []byte(`{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"n":{"type":"integer"}},` +
+			`"additionalProperties":false}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.bus, err = bus.Open(ctx, bus.Config{
+		Brokers: strings.Split(f.brokers, ","),
+		Service: "interop",
+		Catalog: catalog,
+		Topics:  map[event.Topic]event.Topic{probed{}.EventTopic(): event.Topic(f.topic)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.bus.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := f.bus.EnsureTopics(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, f
+}
+
+// brokers returns the addresses in OMNIBUS_TEST_KAFKA, or those of an embedded broker for this test.
+func brokers(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	if addrs := os.Getenv("OMNIBUS_TEST_KAFKA"); addrs != "" {
+		return addrs
+	}
+	b, err := broker.Start(ctx, broker.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return strings.Join(b.Addrs(), ",")
+}
+
+// handleAll returns the first n events that a handler of ours gets.
+func (f fixture) handleAll(ctx context.Context, t *testing.T, n int) []bus.Event[probed] {
+	t.Helper()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	events := make(chan bus.Event[probed])
+	ended := make(chan error, 1)
+	go func() {
+		ended <- f.bus.Consume(ctx, bus.Consumer{Group: "interop-" + f.topic}, bus.Handle(
+			func(ctx context.Context, e bus.Event[probed]) error {
+				select {
+				case events <- e:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}))
+	}()
+	var got []bus.Event[probed]
+	for len(got) < n {
+		select {
+		case e := <-events:
+			got = append(got, e)
+		case err := <-ended:
+			t.Fatalf("consume ended after %d of %d events: %v", len(got), n, err)
+		case <-ctx.Done():
+			t.Fatalf("%d of %d events: %v", len(got), n, ctx.Err())
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("consume: %v", err)
+	}
+	return got
+}
+
+// foreign is an envelope as somebody else's code may write it.
+func foreign(id event.ID, name string, n int) []byte {
+	return fmt.Appendf(nil, `{
+  "payload": {"n": %d, "name": %q},
+  "event_type": "omninode.interop.event.probed.v1",
+  "source": {"service": "librdkafka", "instance_id": "one"},
+  "timestamp": "2026-03-01T12:00:00.5+01:00",
+  "correlation_id": "%s",
+  "schema_version": "1.0.0",
+  "event_id": "%s",
+  "metadata": {},
+  "not_ours": [1, 2]
+}`, n, name, id, id)
+}
