@@ -79,7 +79,10 @@ func envelope(role Role) object {
 	group := func(description string, required []any, members object) object {
 		o := object{"description": description, "properties": members}
 		if role == Producer {
-			o["type"], o["required"] = "object", required
+			o["type"] = "object"
+			if len(required) > 0 {
+				o["required"] = required
+			}
 		}
 		return o
 	}
@@ -95,7 +98,7 @@ func envelope(role Role) object {
 			"instance_id": text("Which instance of it.", "minLength", 1),
 			"hostname":    text("The host it runs on."),
 		}),
-		"metadata": group("What travels along without being part of the payload.", []any{}, object{
+		"metadata": group("What travels along without being part of the payload.", nil, object{
 			"trace_id":  text("W3C trace id, 32 hexadecimal digits; a UUID is read too.", "type", []any{"string", "null"}),
 			"span_id":   text("W3C span id, 16 hexadecimal digits.", "type", []any{"string", "null"}),
 			"user_id":   text("The user on whose behalf it happened.", "type", []any{"string", "null"}),
