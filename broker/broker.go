@@ -145,6 +145,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		if b.verified, b.report, err = recoverDir(ctx, cfg.Dir, b.lock.sameBoot); err != nil {
 			return nil, err
 		}
+		if err := b.lock.recovered(); err != nil {
+			return nil, err
+		}
 	}
 	if b.cluster, err = kfake.NewCluster(b.options(cfg)...); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)

@@ -18,8 +18,8 @@ type dirLock struct {
 	sameBoot bool
 }
 
-// lockDir creates the directory where it is missing and locks it. The lock file tells who holds the lock, and since when the
-// system runs.
+// lockDir creates the directory where it is missing and locks it. The lock file tells who holds the lock, and in which run of
+// the system the directory was last written to.
 func lockDir(dir string) (*dirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
@@ -38,9 +38,8 @@ func lockDir(dir string) (*dirLock, error) {
 		_ = f.Close() // likewise
 		return nil, &DirInUseError{Dir: dir, PID: pid}
 	}
-	now := bootID()
-	l := &dirLock{f: f, sameBoot: boot != "" && boot == now}
-	if err := l.write(fmt.Sprintf("%d\n%s\n", os.Getpid(), now)); err != nil {
+	l := &dirLock{f: f, sameBoot: boot != "" && boot == bootID()}
+	if err := l.write(boot); err != nil {
 		l.release()
 		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
 	}
@@ -59,12 +58,20 @@ func readLock(f *os.File) (pid int, boot string) {
 	return pid, strings.TrimSpace(rest)
 }
 
-func (l *dirLock) write(text string) error {
+func (l *dirLock) write(boot string) error {
 	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := l.f.WriteAt([]byte(text), 0)
+	_, err := fmt.Fprintf(io.NewOffsetWriter(l.f, 0), "%d\n%s\n", os.Getpid(), boot)
 	return err
+}
+
+// recovered notes that what this run of the system finds from now on is what this run has written.
+func (l *dirLock) recovered() error {
+	if err := l.write(bootID()); err != nil {
+		return fmt.Errorf("lock data directory: %w", err)
+	}
+	return nil
 }
 
 func (l *dirLock) release() {

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"strings"
 )
 
 // A segment file is record batches one after the other, as they travel. Its index has an entry for each batch.
@@ -67,7 +68,8 @@ type segment struct {
 	next               int64 // the offset after the last entry
 	minEpoch, maxEpoch int32
 	firstTime          int64
-	index              []byte // as it should be
+	index              []byte  // as it should be
+	at                 []int64 // where each entry begins
 }
 
 func (s *segment) batches() int64 { return int64(len(s.index) / indexEntry) }
@@ -140,6 +142,7 @@ func (s *segment) scan(ctx context.Context, each func(batch)) error {
 		s.minEpoch, s.maxEpoch = min(s.minEpoch, b.epoch), max(s.maxEpoch, b.epoch)
 		maxTime = max(maxTime, b.maxTime)
 		s.index = appendIndex(s.index, b, maxTime)
+		s.at = append(s.at, s.size)
 		s.size += n
 		s.next = b.next()
 		left -= n
@@ -205,11 +208,14 @@ func (s *segment) checkIndex(raw []byte, last, sameBoot bool) (good int64, err e
 	for i := range min(listed, have) {
 		at := i * indexEntry
 		got, want := raw[at:at+indexEntry], s.index[at:at+indexEntry]
-		if got[1] != indexSum(got) || !sameIndex(got, want) {
+		if got[1] != indexSum(got) {
 			return 0, &CorruptError{
-				File:   fileName(s.name[:len(s.name)-len(segmentSuffix)] + indexSuffix),
-				Offset: at, Why: "the index does not match the segment's entry",
+				File:   fileName(strings.TrimSuffix(s.name, segmentSuffix) + indexSuffix),
+				Offset: at, Why: "the index entry does not match its checksum",
 			}
+		}
+		if !sameIndex(got, want) {
+			return 0, s.damaged(s.at[i], "the entry's leader epoch is not the one in its index")
 		}
 	}
 	return min(listed, have) * indexEntry, nil
