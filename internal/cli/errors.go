@@ -14,8 +14,8 @@ type code int
 
 // The codes. A number is never given to another error.
 const (
-	codeInternal   code = 100
-	codeUsage      code = 200
+	codeInternal   code = 101
+	codeStorage    code = 102
 	codeCommand    code = 201
 	codeFlag       code = 202
 	codeFlagValue  code = 203
@@ -119,17 +119,29 @@ type errorBody struct {
 	Exit    int               `json:"exit"`
 }
 
+// hintSeparator stands between the fixes of a JSON error.
+const hintSeparator = "; or "
+
+func (f *failure) doc() errorDoc {
+	doc := errorDoc{errorBody{
+		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Exit: f.code.exit(),
+	}}
+	for _, d := range f.details {
+		if doc.Error.Where == nil {
+			doc.Error.Where = map[string]string{}
+		}
+		if before, twice := doc.Error.Where[d.name]; twice {
+			d.value = before + "; " + d.value
+		}
+		doc.Error.Where[d.name] = d.value
+	}
+	return doc
+}
+
 // printFailure writes f to standard error, as JSON where the output is JSON.
 func (a *app) printFailure(f *failure) {
 	if a.format == formatJSON || a.format == formatNDJSON {
-		doc := errorDoc{errorBody{Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, "; or "), Exit: f.code.exit()}}
-		for _, d := range f.details {
-			if doc.Error.Where == nil {
-				doc.Error.Where = map[string]string{}
-			}
-			doc.Error.Where[d.name] = d.value
-		}
-		if b, err := jsonx.Marshal(doc); err == nil {
+		if b, err := jsonx.Marshal(f.doc()); err == nil {
 			a.note("%s", b)
 			return
 		}

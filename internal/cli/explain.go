@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/schema"
+	"github.com/omninode-ai/omnibus/stack"
 )
 
 // explain turns any error into what people can act on. It asks errors what they are and never shows a chain of them.
@@ -24,6 +26,8 @@ func (a *app) explain(err error) *failure {
 		inUse   *broker.DirInUseError
 		corrupt *broker.CorruptError
 		left    *bus.AbandonedError
+		listen  *stack.ListenError
+		served  *stack.ServedError
 	)
 	switch {
 	case errors.As(err, &port):
@@ -38,6 +42,15 @@ func (a *app) explain(err error) *failure {
 		return fail(codeCorrupt, "the data directory is damaged; nothing was changed").
 			at("file", "%s", corrupt.File).at("byte", "%d", corrupt.Offset).because("%s", corrupt.Why).
 			fix("restore the directory from a copy").fix("start afresh elsewhere: omnibus up --data DIR")
+	case errors.As(err, &listen):
+		return listenFailed(listen)
+	case errors.As(err, &served):
+		return fail(codeServed, "service %s is served already", served.Service).at("topic", "%s", served.Topic).
+			because("group %s answers these requests; with two, every request would be answered twice", served.Group).
+			fix("stop the other one: omnibus groups show %s", served.Group).fix("--services none, or the names of the others")
+	case errors.Is(err, stack.ErrBroker):
+		return fail(codeStorage, "the embedded broker stopped: it could no longer write").because("%s", clip(innermost(err), 200)).
+			fix("make room on the disk, then start it again; what was acknowledged is kept")
 	case errors.As(err, &left):
 		return fail(codeTimeout, "%s of group %s had not finished when the drain time was over", count(len(left.Events), "event", "events"), left.Group).
 			because("a handler takes longer than the time to stop").fix("nothing is lost: they are delivered again at the next start")
@@ -141,6 +154,15 @@ func (a *app) portTaken(e *broker.PortTakenError) *failure {
 		f.because("process %d (%s) listens there", e.PID, e.Process)
 	}
 	return f.fix("stop that process; omnibus down where it is Omnibus").fix("omnibus up --port-kafka PORT")
+}
+
+// listenFailed explains why the health endpoints cannot be served.
+func listenFailed(e *stack.ListenError) *failure {
+	if errors.Is(e, syscall.EADDRINUSE) {
+		return fail(codePort, "port %s is taken", e.Addr).because("another process listens there").
+			fix("stop that process; omnibus down where it is Omnibus").fix("--port-console PORT; 0 picks one")
+	}
+	return fail(codeListen, "cannot listen on %s", e.Addr).because("%s", innermost(e)).fix("--listen with an address of this machine")
 }
 
 func (a *app) timedOut() *failure {

@@ -193,7 +193,7 @@ func runGroupsShow(ctx context.Context, a *app, name string) error {
 				return err
 			}
 		}
-		t := newTable("TOPIC", "PARTITION#", "COMMITTED#", "END#", "MESSAGES#", "SECONDS#", "")
+		t := newTable("TOPIC", "PARTITION#", "COMMITTED#", "END#", "MESSAGES#", "SECONDS#", "WHY")
 		for _, l := range doc.Lag {
 			t.add(string(l.Topic), strconv.Itoa(int(l.Partition)), known(l.Committed), known(l.End), known(l.Messages), secondsText(l.Seconds), l.Why)
 		}

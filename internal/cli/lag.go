@@ -88,7 +88,7 @@ func runLag(ctx context.Context, a *app, o lagOptions, names []string) error {
 		return err
 	}
 	err = a.print(doc, func() error {
-		t := newTable("GROUP", "MESSAGES#", "SECONDS#", "PARTITIONS#", "")
+		t := newTable("GROUP", "MESSAGES#", "SECONDS#", "PARTITIONS#", "WHY")
 		for _, g := range doc.Groups {
 			t.add(g.Group, known(g.Messages), secondsText(g.Seconds), strconv.Itoa(g.Partitions), g.Why)
 		}

@@ -58,9 +58,10 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Events", []*cobra.Command{newPublishCmd(a)}},
+		{"The stack", []*cobra.Command{newUpCmd(a), newRunCmd(a), newDownCmd(a), newStatusCmd(a)}},
+		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a)}},
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a)}},
-		{"Contracts", []*cobra.Command{newCatalogCmd(a)}},
+		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
 		{"Omnibus itself", []*cobra.Command{newConfigCmd(a), newVersionCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})

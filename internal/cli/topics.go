@@ -30,7 +30,8 @@ type topicItem struct {
 	Records          *int64      `json:"records"` // null: not known
 	RetentionSeconds *float64    `json:"retention_seconds"`
 	Declared         bool        `json:"declared"`
-	DeadLetters      *int64      `json:"dead_letters,omitzero"`
+	DLQ              bool        `json:"dlq"`          // whether it has a dead-letter topic
+	DeadLetters      *int64      `json:"dead_letters"` // null: not known, or no dead-letter topic
 }
 
 func newTopicsListCmd(a *app) *cobra.Command {
@@ -66,7 +67,8 @@ func runTopicsList(ctx context.Context, a *app, patterns []string) error {
 				if t.Name.IsDLQ() && len(patterns) == 0 {
 					continue
 				}
-				doc.Topics = append(doc.Topics, topicItemOf(t, dead[t.Name]))
+				n, has := dead[t.Name]
+				doc.Topics = append(doc.Topics, topicItemOf(t, has, n))
 			}
 			return nil
 		})
@@ -80,21 +82,21 @@ func runTopicsList(ctx context.Context, a *app, patterns []string) error {
 	return a.print(doc, func() error {
 		t := newTable("TOPIC", "PARTITIONS#", "REPLICAS#", "RECORDS#", "DEAD#", "RETENTION#", "DECLARED")
 		for _, item := range doc.Topics {
-			t.add(string(item.Name), strconv.Itoa(item.Partitions), strconv.Itoa(item.Replication), known(item.Records), known(item.DeadLetters),
+			t.add(string(item.Name), strconv.Itoa(item.Partitions), strconv.Itoa(item.Replication), known(item.Records), deadText(item),
 				retentionText(item.RetentionSeconds), yesNo(item.Declared))
 		}
 		return a.printTable(t)
 	})
 }
 
-func topicItemOf(t bus.TopicInfo, dead *int64) topicItem {
+func topicItemOf(t bus.TopicInfo, dlq bool, dead *int64) topicItem {
 	item := topicItem{Name: t.Name, Partitions: len(t.Partitions), Replication: t.Replication, Records: recordsOf(t), Declared: t.Declared}
 	if t.Retention >= 0 {
 		s := t.Retention.Seconds()
 		item.RetentionSeconds = &s
 	}
 	if !t.Name.IsDLQ() {
-		item.DeadLetters = dead
+		item.DLQ, item.DeadLetters = dlq, dead
 	}
 	return item
 }

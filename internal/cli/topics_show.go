@@ -43,6 +43,7 @@ omnibus topics show omninode.codegen.request.validate.v1.dlq -o json`,
 func runTopicsShow(ctx context.Context, a *app, name event.Topic) error {
 	var info bus.TopicInfo
 	var dead *int64
+	var dlq bool
 	err := a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		return a.within(ctx, func(ctx context.Context) error {
 			found, err := b.Topics(ctx, event.Glob(name))
@@ -57,7 +58,7 @@ func runTopicsShow(ctx context.Context, a *app, name event.Topic) error {
 			letters, err := b.Topics(ctx, "*.dlq")
 			for _, t := range letters {
 				if t.Name == name.DLQ() {
-					dead = recordsOf(t)
+					dlq, dead = true, recordsOf(t)
 				}
 			}
 			return err
@@ -66,7 +67,7 @@ func runTopicsShow(ctx context.Context, a *app, name event.Topic) error {
 	if err != nil {
 		return err
 	}
-	doc := topicsShowDoc{Schema: schemaOf("topics.show"), topicItem: topicItemOf(info, dead), ID: info.ID, Configs: info.Configs}
+	doc := topicsShowDoc{Schema: schemaOf("topics.show"), topicItem: topicItemOf(info, dlq, dead), ID: info.ID, Configs: info.Configs}
 	for _, p := range info.Partitions {
 		item := partitionItem{Partition: p.Partition, Replicas: p.Replicas, InSync: p.InSync}
 		if p.Leader >= 0 {
@@ -118,11 +119,8 @@ func runTopicsShow(ctx context.Context, a *app, name event.Topic) error {
 }
 
 func deadText(t topicItem) string {
-	if t.Name.IsDLQ() {
-		return ""
-	}
-	if t.DeadLetters == nil {
-		return "no dead-letter topic, or its size is unknown"
+	if !t.DLQ {
+		return "-"
 	}
 	return known(t.DeadLetters)
 }

@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/event"
+)
+
+type consumeOptions struct {
+	topics     []event.Glob
+	from, to   string
+	since      string
+	until      string
+	offset     string
+	partitions []int32
+	last       int
+	follow     bool
+	limit      int
+	group      string
+	peek       bool
+}
+
+func newConsumeCmd(a *app) *cobra.Command {
+	var o consumeOptions
+	cmd := consumeCmd(a, &o)
+	cmd.Use = "consume TOPIC|PATTERN…"
+	cmd.Aliases = []string{"sub"}
+	cmd.Short = "Read events: what is there, or what comes"
+	cmd.Long = "Without --follow it reads what is there now and ends. It commits nothing, unless --group says for whom: then it reads on from\n" +
+		"where that group is, and commits what it has printed.\n\n" +
+		"Times: " + positionGrammar + ".\n--offset: " + offsetGrammar + "."
+	cmd.Example = `omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1
+omnibus consume 'omninode.codegen.*' --since 10m -o line
+omnibus consume omninode.codegen.request.validate.v1 -f --from latest
+omnibus consume omninode.codegen.request.validate.v1 --group debug --limit 5 -o ndjson`
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
+	cmd.Flags().IntVar(&o.last, "last", 0, "only the newest `n`, across all partitions")
+	return cmd
+}
+
+// newTailCmd is consume -f --last 10.
+func newTailCmd(a *app) *cobra.Command {
+	o := consumeOptions{follow: true}
+	cmd := consumeCmd(a, &o)
+	cmd.Use = "tail TOPIC|PATTERN…"
+	cmd.Short = "Follow events: the last ten and what comes (consume -f --last 10)"
+	cmd.Example = `omnibus tail 'omninode.*'
+omnibus tail omninode.codegen.request.validate.v1 --last 100 -o line`
+	cmd.Flags().IntVar(&o.last, "last", 10, "begin with the newest `n`, across all partitions")
+	return cmd
+}
+
+// consumeCmd is what the two have in common.
+func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
+	var topic string
+	cmd := prints(&cobra.Command{
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if topic != "" {
+				a.hint("note: %s %s is the short form of --topic", cmd.CommandPath(), topic)
+				args = append(args, topic)
+			}
+			if err := a.wantArgs(1, -1, "a TOPIC or a PATTERN")(cmd, args); err != nil {
+				return err
+			}
+			o.topics = globs(args)
+			if cmd.Name() == "tail" && !cmd.Flags().Changed("last") && (o.from+o.since+o.offset+o.group != "") {
+				o.last = 0
+			}
+			return runConsume(cmd.Context(), a, *o)
+		},
+	}, formatPretty, formatLine, formatJSON, formatNDJSON, formatRaw)
+	f := cmd.Flags()
+	f.StringVar(&o.from, "from", "", "begin at a `time`, earliest or latest")
+	f.StringVar(&o.to, "to", "", "end at a `time`")
+	f.StringVar(&o.since, "since", "", "the same as --from, `time`")
+	f.StringVar(&o.until, "until", "", "the same as --to, `time`")
+	f.StringVar(&o.offset, "offset", "", "begin at an `offset` of every partition")
+	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only this partition, `n`; may be repeated")
+	f.IntVarP(&o.limit, "limit", "n", 0, "end after `n` events")
+	f.StringVarP(&o.group, "group", "g", "", "read as this consumer `group` and commit what was printed")
+	f.BoolVar(&o.peek, "peek", false, "with --group: read from where it is, and commit nothing")
+	f.StringVar(&topic, "topic", "", "")
+	f.Lookup("topic").Hidden = true
+	return cmd
+}
+
+func runConsume(ctx context.Context, a *app, o consumeOptions) error {
+	if err := o.conflicts(); err != nil {
+		return err
+	}
+	r, err := o.bounds(a)
+	if err != nil {
+		return err
+	}
+	p := &recordPrinter{a: a}
+	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
+		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
+			return err
+		}
+		if err := p.begin(); err != nil {
+			return err
+		}
+		switch {
+		case o.group != "" && o.peek:
+			err = a.consumePeek(ctx, b, o, p)
+		case o.group != "":
+			err = a.consumeGroup(ctx, b, o, r, p)
+		default:
+			err = consumeScan(ctx, b, o, r, p)
+		}
+		if end := p.end(); err == nil {
+			err = end
+		}
+		if err == nil && ctx.Err() != nil {
+			return context.Canceled
+		}
+		if err == nil && p.n == 0 {
+			a.hint("no events there")
+		}
+		return err
+	})
+}
+
+// consumeScan reads without a group.
+func consumeScan(ctx context.Context, b *bus.Bus, o consumeOptions, r bus.Range, p *recordPrinter) error {
+	for rec, err := range b.Scan(ctx, r) {
+		if err != nil {
+			return err
+		}
+		if err := p.print(rec); err != nil {
+			return err
+		}
+		if p.n == o.limit {
+			break
+		}
+	}
+	return nil
+}
+
+// topicsExist refuses names that the broker does not have. A pattern that matches nothing may match later.
+func (a *app) topicsExist(ctx context.Context, b *bus.Bus, o consumeOptions) error {
+	infos, err := b.Topics(ctx, o.topics...)
+	if err != nil {
+		return err
+	}
+	if len(infos) == 0 && !o.follow && o.group == "" {
+		var patterns []string
+		for _, g := range o.topics {
+			patterns = append(patterns, string(g))
+		}
+		return fail(codeEmpty, "no topic matches %s", quoted(patterns)).because("the broker has none by that name now").
+			fix("omnibus topics list").fix("--follow waits for topics that appear later")
+	}
+	for _, want := range o.partitions {
+		for _, t := range infos {
+			if !slices.ContainsFunc(t.Partitions, func(p bus.PartitionInfo) bool { return p.Partition == want }) {
+				return fail(codeTopic, "%s has no partition %d", t.Name, want).because("it has %s", count(len(t.Partitions), "partition", "partitions")).
+					fix("omnibus topics show %s", t.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// conflicts refuses flags that contradict each other.
+func (o consumeOptions) conflicts() error {
+	both := func(x, y, why string) error {
+		return fail(codeConflict, "%s and %s exclude each other", x, y).because("%s", why).fix("use one of them")
+	}
+	start := "" // the flag that says where to begin
+	for _, f := range []struct{ name, value string }{{"--from", o.from}, {"--since", o.since}, {"--offset", o.offset}} {
+		if f.value != "" && start != "" {
+			return both(start, f.name, "both say where to begin")
+		}
+		if f.value != "" {
+			start = f.name
+		}
+	}
+	switch {
+	case o.to != "" && o.until != "":
+		return both("--to", "--until", "both say where to end")
+	case o.follow && o.to+o.until != "":
+		return both("--follow", "--to", "one goes on, the other ends")
+	case o.last > 0 && start != "":
+		return both("--last", start, "both say where to begin")
+	case o.last < 0:
+		return fail(codeFlagValue, "--last must be 1 or more").fix("--last 10")
+	case o.limit < 0:
+		return fail(codeFlagValue, "--limit must be 1 or more").fix("--limit 10")
+	case o.peek && o.group == "":
+		return fail(codeConflict, "--peek needs --group").because("without a group nothing is committed anyway").fix("--group GROUP --peek, or neither")
+	case o.group == "":
+		return nil
+	case o.last > 0:
+		return both("--group", "--last", "a group reads on from where it is")
+	case o.to+o.until != "":
+		return both("--group", "--to", "a group reads on from where it is")
+	case len(o.partitions) > 0:
+		return both("--group", "--partition", "a group shares all partitions among its members")
+	case start != "" && !slices.Contains([]string{"earliest", "latest"}, o.from+o.since+o.offset):
+		return fail(codeConflict, "with --group, %s takes earliest or latest", start).
+			because("a group reads on from where it is; only a new group begins elsewhere").fix("leave out --group to read from there")
+	case o.peek && o.follow:
+		return both("--peek", "--follow", "peeking ends at what is there")
+	}
+	return nil
+}
+
+// bounds turns the flags into what the bus reads.
+func (o consumeOptions) bounds(a *app) (bus.Range, error) {
+	r := bus.Range{Topics: o.topics, Partitions: o.partitions, Last: o.last, Follow: o.follow}
+	now := a.now()
+	wrong := func(flag, value, grammar string) error {
+		return fail(codeTime, "%q is not a value of %s", clip(value, 60), flag).because("it is none of: %s", grammar).fix("%s 10m", flag).fix("%s earliest", flag)
+	}
+	for _, f := range []struct {
+		flag, value string
+		bound       *bus.Bound
+	}{{"--from", o.from, &r.From}, {"--since", o.since, &r.From}, {"--to", o.to, &r.To}, {"--until", o.until, &r.To}} {
+		if f.value == "" {
+			continue
+		}
+		at, err := parsePosition(f.value, now, a.zone)
+		if err != nil {
+			return r, wrong(f.flag, f.value, positionGrammar)
+		}
+		*f.bound = at.bound()
+	}
+	if o.offset == "" {
+		return r, nil
+	}
+	from, to, err := parseOffset(o.offset, now, a.zone)
+	if err != nil {
+		return r, wrong("--offset", o.offset, offsetGrammar)
+	}
+	if from.partition >= 0 {
+		if len(o.partitions) > 0 {
+			return r, fail(codeConflict, "--partition and --offset %s exclude each other", o.offset).because("both name a partition").fix("--offset %d", from.offset)
+		}
+		r.Partitions = []int32{from.partition}
+	}
+	r.From, r.To = from.bound(), to.bound()
+	return r, nil
+}
+
+func (p position) bound() bus.Bound {
+	switch p.kind {
+	case latest:
+		return bus.FromEnd(0)
+	case atTime:
+		return bus.AtTime(p.time)
+	case atOffset:
+		return bus.AtOffset(p.offset)
+	case fromStart:
+		return bus.FromStart(p.offset)
+	case fromEnd:
+		return bus.FromEnd(p.offset)
+	default:
+		return bus.Bound{} // the earliest, or as an end what is there
+	}
+}

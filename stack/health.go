@@ -1,0 +1,101 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/omninode-ai/omnibus/internal/jsonx"
+)
+
+// health answers whether the process lives and whether it can work.
+type health struct {
+	mu      sync.Mutex
+	reasons []string        // while there is no ask
+	ask     func() []string // what keeps it from working now
+}
+
+// is says whom to ask from now on.
+func (h *health) is(ask func() []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ask = ask
+}
+
+func (h *health) now() []string {
+	h.mu.Lock()
+	reasons, ask := h.reasons, h.ask
+	h.mu.Unlock()
+	if ask != nil {
+		return ask()
+	}
+	return reasons
+}
+
+// Readiness is the answer of /readyz: its status is 200 where Ready is true, and 503 with the reasons where it is not.
+type Readiness struct {
+	Schema  string   `json:"schema"`
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons"`
+}
+
+type liveness struct {
+	Schema string `json:"schema"`
+	Alive  bool   `json:"alive"`
+}
+
+func (h *health) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, liveness{Schema: "omnibus.livez/v1", Alive: true})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		r := Readiness{Schema: "omnibus.readyz/v1", Reasons: h.now()}
+		r.Ready = len(r.Reasons) == 0
+		status := http.StatusOK
+		if !r.Ready {
+			status = http.StatusServiceUnavailable
+		} else {
+			r.Reasons = []string{}
+		}
+		answer(w, status, r)
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, doc any) {
+	b, err := jsonx.Marshal(doc)
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // who asked has gone
+}
+
+// serve answers at ln until the func that it returns is called.
+func (h *health) serve(ln net.Listener, log *slog.Logger) (stop func() error) {
+	srv := &http.Server{
+		Handler:           h.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1) // one value, so that the server never waits for stop
+	go func() { served <- srv.Serve(ln) }()
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil { // somebody holds a connection open
+			_ = srv.Close() // the second is over, and connections end with the process anyway
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}
+}

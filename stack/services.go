@@ -1,0 +1,89 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/services/bridge"
+)
+
+// service is a program of the platform.
+type service struct {
+	name   string
+	group  string
+	serves []event.Topic // the requests that it answers
+	run    func(ctx context.Context, b *bus.Bus) error
+}
+
+func all() []service {
+	return []service{{
+		name: "bridge", group: "bridge",
+		serves: []event.Topic{"omninode.bridge.request.stamp.v1", "omninode.bridge.request.batch_stamp.v1", "omninode.bridge.request.verify.v1"},
+		run:    func(ctx context.Context, b *bus.Bus) error { return bridge.Run(ctx, b, bridge.Config{}) },
+	}}
+}
+
+// Services are the names of the services that a stack can run.
+func Services() []string {
+	var names []string
+	for _, s := range all() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// UnknownServiceError says that there is no service of that name.
+type UnknownServiceError struct{ Name string }
+
+func (e *UnknownServiceError) Error() string {
+	return fmt.Sprintf("no service %q; there are: %s", e.Name, strings.Join(Services(), ", "))
+}
+
+func choose(names []string) ([]service, error) {
+	known := all()
+	var chosen []service
+	for _, name := range names {
+		i := slices.IndexFunc(known, func(s service) bool { return s.name == name })
+		if i < 0 {
+			return nil, &UnknownServiceError{Name: name}
+		}
+		chosen = append(chosen, known[i])
+	}
+	return chosen, nil
+}
+
+// ServedError says that another group answers the requests of a service already: every request would be answered twice.
+type ServedError struct {
+	Service string
+	Topic   event.Topic
+	Group   string
+}
+
+func (e *ServedError) Error() string {
+	return fmt.Sprintf("service %s: group %s already answers %s", e.Service, e.Group, e.Topic)
+}
+
+// alone checks that no other group serves the requests of s now.
+func (s service) alone(ctx context.Context, b *bus.Bus) error {
+	groups, err := b.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.Name == s.group {
+			continue
+		}
+		for _, m := range g.Members {
+			for _, t := range s.serves {
+				if len(m.Assigned[t]) > 0 {
+					return &ServedError{Service: s.name, Topic: t, Group: g.Name}
+				}
+			}
+		}
+	}
+	return nil
+}
