@@ -83,7 +83,7 @@ func (cfg Config) check() error {
 	}
 	for _, u := range cfg.SASL {
 		switch u.Mechanism {
-		case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+		case plainMechanism, "SCRAM-SHA-256", "SCRAM-SHA-512":
 		default:
 			return fmt.Errorf("broker config SASL: mechanism %q of user %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", u.Mechanism, u.Name)
 		}
@@ -160,6 +160,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		return nil, err
 	}
 	limitCommitMetadata(b.cluster)
+	if len(cfg.SASL) > 0 {
+		answerWrongPasswords(b.cluster, cfg.SASL)
+	}
 	inside.Tell(ctx, b.cluster)
 	b.running.Go(b.retain)
 	return b, nil

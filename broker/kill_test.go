@@ -3,10 +3,12 @@ package broker_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -201,4 +203,24 @@ func TestKillsLoseRepeatAndReorderNothing(t *testing.T) {
 		t.Error(err)
 	}
 	p.end(t)
+}
+
+func TestAnotherProcessIsNamed(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	p := spawn(t, dir, addr)
+	defer p.end(t)
+	pid := p.cmd.Process.Pid
+	_, err := broker.Start(t.Context(), broker.Config{Dir: dir, Addr: addr})
+	var inUse *broker.DirInUseError
+	if !errors.As(err, &inUse) || inUse.PID != pid {
+		t.Errorf("start in a directory of process %d: %v", pid, err)
+	}
+	_, err = broker.Start(t.Context(), broker.Config{Addr: addr})
+	var taken *broker.PortTakenError
+	if !errors.As(err, &taken) {
+		t.Fatalf("start on an address of process %d: %v", pid, err)
+	}
+	if runtime.GOOS == "linux" && (taken.PID != pid || taken.Process == "") {
+		t.Errorf("start on an address of process %d: %v", pid, err)
+	}
 }

@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"bytes"
+	"crypto/subtle"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const plainMechanism = "PLAIN"
+
+// answerWrongPasswords makes the broker tell a client that its PLAIN user or password is wrong, as other brokers do. The
+// broker inside hangs up instead, which a client takes for a broken network. It still does for SCRAM.
+func answerWrongPasswords(c *kfake.Cluster, users []User) {
+	c.ControlKey(int16(kmsg.SASLAuthenticate), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		req, ok := kreq.(*kmsg.SASLAuthenticateRequest)
+		if !ok || maybePlain(req.SASLAuthBytes, users) {
+			return nil, nil, false
+		}
+		resp := kmsg.NewPtrSASLAuthenticateResponse()
+		resp.Version = req.Version
+		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
+		resp.ErrorMessage = kmsg.StringPtr("wrong user or password")
+		return resp, nil, true
+	})
+}
+
+// maybePlain says whether the bytes are a PLAIN user's, or none of PLAIN at all: only that has zero bytes between its fields,
+// which are the user to act as, the user, and the password.
+func maybePlain(auth []byte, users []User) bool {
+	fields := bytes.Split(auth, []byte{0})
+	if len(fields) != 3 {
+		return true
+	}
+	right := 0
+	for _, u := range users {
+		if u.Mechanism == plainMechanism {
+			right |= subtle.ConstantTimeCompare([]byte(u.Name), fields[1]) & subtle.ConstantTimeCompare([]byte(u.Password), fields[2])
+		}
+	}
+	return right == 1
+}
