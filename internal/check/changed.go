@@ -15,7 +15,7 @@ func innerLoop(ctx context.Context) ([]step, error) {
 		format(),
 		lint(),
 		stepOf("layers", goCommand("test", "./internal/arch")),
-		stepOf("schemas", goCommand("run", "./cmd/omnibus", "schema", "gen", "--check")),
+		schemas(),
 	}
 	packages, err := changedPackages(ctx)
 	if err != nil {

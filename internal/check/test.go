@@ -15,6 +15,9 @@ func everything() []step {
 		darwin(),
 		format(),
 		lint(),
+		lintOf("interop"),
+		lintOf("bench"),
+		schemas(),
 		stepOf("test", goCommand("test", "./...")),
 		stepOf("race", goCommand("test", "-race", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
@@ -46,6 +49,16 @@ func format() step {
 }
 
 func lint() step { return stepOf("lint", goTool("golangci-lint", "run")) }
+
+// lintOf checks a module of its own, which "./..." does not reach.
+func lintOf(module string) step {
+	c := goCommand("tool", "-modfile=../tools.mod", "golangci-lint", "run")
+	c.dir = module
+	return stepOf("lint-"+module, c)
+}
+
+// schemas fails when the contracts are not what the schemas say.
+func schemas() step { return stepOf("schemas", goCommand("run", "./cmd/omnibus", "schema", "gen", "--check")) }
 
 // busSuite is the suite that runs on every broker; onKafka tells it where that is.
 func busSuite() command { return goCommand("test", "-count=1", "-run=^TestSuite", "./bus") }
