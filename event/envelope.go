@@ -2,6 +2,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,17 +68,17 @@ type wireEnvelope struct {
 }
 
 type wireSource struct {
-	Service  string      `json:"service"`
-	Instance string      `json:"instance_id"`
-	Host     string      `json:"hostname"`
+	Service  jsonx.Value `json:"service"`
+	Instance jsonx.Value `json:"instance_id"`
+	Host     jsonx.Value `json:"hostname"`
 	Unknown  jsonx.Value `json:",embed"`
 }
 
 type wireMetadata struct {
-	TraceID  *string     `json:"trace_id"`
-	SpanID   *string     `json:"span_id"`
-	UserID   *string     `json:"user_id"`
-	TenantID *string     `json:"tenant_id"`
+	TraceID  jsonx.Value `json:"trace_id"`
+	SpanID   jsonx.Value `json:"span_id"`
+	UserID   jsonx.Value `json:"user_id"`
+	TenantID jsonx.Value `json:"tenant_id"`
 	Extra    jsonx.Value `json:"extra"`
 	Unknown  jsonx.Value `json:",embed"`
 }
@@ -134,12 +135,12 @@ func decode(b []byte) (Envelope, error) {
 	e.Time = parseTime(text(w.Time))
 	var s wireSource
 	if w.Source.Kind() == '{' && jsonx.Unmarshal(w.Source, &s) == nil {
-		e.Source = Source{Service: s.Service, Instance: s.Instance, Host: s.Host, Unknown: members(s.Unknown)}
+		e.Source = Source{Service: text(s.Service), Instance: text(s.Instance), Host: text(s.Host), Unknown: members(s.Unknown)}
 	}
 	var m wireMetadata
 	if w.Metadata.Kind() == '{' && jsonx.Unmarshal(w.Metadata, &m) == nil {
 		e.Metadata = Metadata{
-			TraceID: traceID(deref(m.TraceID)), SpanID: deref(m.SpanID), UserID: deref(m.UserID), TenantID: deref(m.TenantID),
+			TraceID: traceID(text(m.TraceID)), SpanID: text(m.SpanID), UserID: text(m.UserID), TenantID: text(m.TenantID),
 			Extra: members(m.Extra), Unknown: members(m.Unknown),
 		}
 	}
@@ -175,13 +176,6 @@ func members(v jsonx.Value) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(v)
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 var semver = regexp.MustCompile(`^\d{1,9}\.\d{1,9}\.\d{1,9}$`)
@@ -285,12 +279,16 @@ func (e Envelope) AppendJSON(b []byte) ([]byte, error) {
 
 // appendMembers appends the members of object, which the wire layer keeps as "{…}".
 func appendMembers(b []byte, object json.RawMessage, comma bool) []byte {
-	inner := strings.TrimSpace(string(object))
+	inner := bytes.TrimSpace(object)
 	if len(inner) <= 2 {
+		return b
+	}
+	inner = bytes.TrimSpace(inner[1 : len(inner)-1])
+	if len(inner) == 0 {
 		return b
 	}
 	if comma {
 		b = append(b, ',')
 	}
-	return append(b, inner[1:len(inner)-1]...)
+	return append(b, inner...)
 }

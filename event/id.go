@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -68,5 +69,5 @@ func (c CorrelationID) Valid() bool {
 			return false
 		}
 	}
-	return n > 0
+	return n > 0 && utf8.ValidString(string(c))
 }
