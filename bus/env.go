@@ -285,8 +285,12 @@ func (e *env) override(name string, majors []event.Topic, topics map[event.Topic
 	if to == "" {
 		return
 	}
-	if _, err := event.NewCatalog(event.Spec{Topic: to}); err != nil { // as strict as a declaration
+	if err := legalTopic(to); err != nil {
 		e.bad(name, "%w", err)
+		return
+	}
+	if to.IsDLQ() {
+		e.bad(name, "topic %s is for dead letters", to)
 		return
 	}
 	typ := majors[len(majors)-1]

@@ -45,7 +45,6 @@ var (
 type logReader struct {
 	bus     *Bus
 	client  *kgo.Client
-	admin   *kadm.Client
 	unzip   kgo.Decompressor
 	trouble time.Time // since when no fetch has succeeded; zero: all is well
 
@@ -80,7 +79,7 @@ func (b *Bus) openReader() (*logReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scan: %w", err)
 	}
-	return &logReader{bus: b, client: client, admin: kadm.NewClient(client), unzip: kgo.DefaultDecompressor()}, nil
+	return &logReader{bus: b, client: client, unzip: kgo.DefaultDecompressor()}, nil
 }
 
 func (l *logReader) close() { l.client.Close() }
@@ -120,11 +119,11 @@ func (l *logReader) find(ctx context.Context, topics []event.Glob, partitions []
 }
 
 func (l *logReader) metadata(ctx context.Context) (kadm.TopicDetails, error) {
-	meta, err := l.admin.Metadata(ctx, named(l.topics)...)
+	meta, _, err := clusterMetadata(ctx, l.client, named(l.topics)...)
 	if err != nil {
 		return nil, fmt.Errorf("scan: %w", l.bus.reach(err))
 	}
-	return meta.Topics, nil
+	return meta, nil
 }
 
 func (l *logReader) cursors(meta kadm.TopicDetails) []*logCursor {
@@ -515,9 +514,9 @@ func (l *logReader) follow(ctx context.Context, cursors []*logCursor, deliver fu
 			case l.trouble.IsZero():
 				l.trouble = time.Now()
 				l.bus.log.WarnContext(ctx, "scan waits", slog.Any("error", again))
-				fallthrough
-			default:
 				look.Reset(readRetry)
+			default:
+				look.Reset(min(readRetry+time.Since(l.trouble), readRefresh))
 			}
 		}
 	}

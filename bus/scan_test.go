@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -502,11 +503,11 @@ func TestFollowWaitsForABrokerThatIsAway(t *testing.T) {
 		r := newLogRig(t)
 		r.create(1, nil, "t")
 		r.write("t", 0, "a")
-		away := false
+		var away atomic.Bool
 		r.broker.Control(kmsg.Fetch, func(kmsg.Request) (kmsg.Response, error, bool) {
-			return nil, errors.New("cut the connection"), away
+			return nil, errors.New("cut the connection"), away.Load()
 		})
-		back := time.AfterFunc(time.Hour, func() { away = false })
+		back := time.AfterFunc(10*time.Minute, func() { away.Store(false) })
 		defer back.Stop()
 		var got []string
 		for rec, err := range r.Scan(t.Context(), bus.Range{Topics: []event.Glob{"t"}, Follow: true}) {
@@ -517,7 +518,7 @@ func TestFollowWaitsForABrokerThatIsAway(t *testing.T) {
 			if len(got) == 2 {
 				break
 			}
-			away = true
+			away.Store(true)
 			r.write("t", 0, "b")
 		}
 		if diff := cmp.Diff([]string{"a", "b"}, got); diff != "" {
@@ -556,7 +557,7 @@ func TestScanOverThreeBrokersWhileLeadersMove(t *testing.T) {
 	if err := raw.ProduceSync(t.Context(), recs...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	move := func(p int32, to int32) {
+	move := func(p, to int32) {
 		if err := c.MoveTopicPartition("t", p, to); err != nil {
 			t.Error(err)
 		}

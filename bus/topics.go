@@ -65,6 +65,9 @@ func (b *Bus) EnsureTopics(ctx context.Context, topics ...event.Topic) ([]TopicD
 	}
 	plans := make(map[event.Topic]topicPlan, 2*len(topics))
 	for _, t := range topics {
+		if err := legalTopic(t); err != nil {
+			return nil, fmt.Errorf("ensure topics: %w", err)
+		}
 		plans[t] = b.planFor(t)
 		if !strings.HasPrefix(string(t), "_") {
 			plans[t.DLQ()] = b.planFor(t.DLQ())
@@ -77,12 +80,12 @@ func (b *Bus) EnsureTopics(ctx context.Context, topics ...event.Topic) ([]TopicD
 			names = append(names, string(t.Source()))
 		}
 	}
-	meta, err := b.admin.Metadata(ctx, names...)
+	meta, brokers, err := clusterMetadata(ctx, b.client, names...)
 	if err != nil {
 		return nil, fmt.Errorf("ensure topics: %w", b.reach(err))
 	}
 	there := make(map[event.Topic]kadm.TopicDetail)
-	for name, t := range meta.Topics {
+	for name, t := range meta {
 		switch {
 		case errors.Is(t.Err, kerr.UnknownTopicOrPartition):
 		case t.Err != nil && !kerr.IsRetriable(t.Err):
@@ -106,7 +109,7 @@ func (b *Bus) EnsureTopics(ctx context.Context, topics ...event.Topic) ([]TopicD
 		}
 		plans[t] = p
 	}
-	replication := max(1, min(3, len(meta.Brokers)))
+	replication := max(1, min(3, brokers))
 	if err := b.createTopics(ctx, plans, there, replication); err != nil {
 		return nil, err
 	}
@@ -117,6 +120,12 @@ func (b *Bus) EnsureTopics(ctx context.Context, topics ...event.Topic) ([]TopicD
 		}
 	}
 	return diffs, nil
+}
+
+// legalTopic checks what Kafka demands of a name. The catalogue does that for declarations.
+func legalTopic(t event.Topic) error {
+	_, err := event.NewCatalog(event.Spec{Topic: t.Source()})
+	return err
 }
 
 func (b *Bus) planFor(t event.Topic) topicPlan {
@@ -191,9 +200,9 @@ func (b *Bus) awaitTopics(ctx context.Context, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, appearWithin)
 	defer cancel()
 	for {
-		meta, err := b.admin.Metadata(ctx, names...)
+		meta, _, err := clusterMetadata(ctx, b.client, names...)
 		if err == nil {
-			names = slices.DeleteFunc(names, func(name string) bool { return usable(meta.Topics[name]) })
+			names = slices.DeleteFunc(names, func(name string) bool { return usable(meta[name]) })
 			if len(names) == 0 {
 				return nil
 			}
@@ -311,18 +320,18 @@ func (b *Bus) Topics(ctx context.Context, globs ...event.Glob) ([]TopicInfo, err
 	if len(globs) == 0 {
 		globs = []event.Glob{"*", "*.dlq"}
 	}
-	meta, err := b.admin.Metadata(ctx, named(globs)...)
+	meta, _, err := clusterMetadata(ctx, b.client, named(globs)...)
 	if err != nil {
 		return nil, fmt.Errorf("topics: %w", b.reach(err))
 	}
 	for _, g := range globs {
-		if t, ok := meta.Topics[string(g)]; !g.IsPattern() && (!ok || errors.Is(t.Err, kerr.UnknownTopicOrPartition)) {
+		if t, ok := meta[string(g)]; !g.IsPattern() && (!ok || errors.Is(t.Err, kerr.UnknownTopicOrPartition)) {
 			return nil, &Error{Op: "topics", Topic: event.Topic(g), Partition: -1, Offset: -1, Err: ErrUnknownTopic}
 		}
 	}
 	var infos []TopicInfo
 	var names []event.Topic
-	for _, t := range meta.Topics.Sorted() {
+	for _, t := range meta.Sorted() {
 		name := event.Topic(t.Topic)
 		if !matchesAny(globs, name) {
 			continue
