@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	commitEvery = 500 * time.Millisecond // PROMISES P4: at most 1 s
-	commitMost  = 32                     // partitions per request: a broker that syncs each of them holds others up meanwhile
+	commitEvery      = 500 * time.Millisecond // PROMISES P4: at most 1 s
+	commitLastWithin = 10 * time.Second
+	commitMost       = 32 // partitions per request: a broker that syncs each of them holds others up meanwhile
 )
 
 // commitOften commits what moved until ctx ends.
@@ -28,6 +29,25 @@ func (c *consumer) commitOften(ctx context.Context) {
 		}
 		if err := c.commit(ctx, nil); err != nil && ctx.Err() == nil {
 			c.bus.log.WarnContext(ctx, "commit failed, trying again", "group", c.cfg.Group, "error", err.Error())
+		}
+	}
+}
+
+// commitLast commits at the end of a consumer, and tries again where the broker says that this may help.
+func (c *consumer) commitLast(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, commitLastWithin)
+	defer cancel()
+	for {
+		err := c.commit(ctx, nil)
+		if err == nil || !kerr.IsRetriable(err) {
+			return err
+		}
+		timer := time.NewTimer(200 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
 		}
 	}
 }

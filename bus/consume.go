@@ -184,11 +184,9 @@ func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error
 	aside.Wait()
 	var errs []error
 	if !c.cfg.Broadcast {
-		final, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		if err := c.commit(final, nil); err != nil {
+		if err := c.commitLast(context.WithoutCancel(ctx)); err != nil {
 			errs = append(errs, &Error{Op: "commit", Partition: -1, Offset: -1, Err: err})
 		}
-		cancel()
 	}
 	c.forget(nil, errDrained)
 	c.client.CloseAllowingRebalance()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -81,6 +82,7 @@ type stage struct {
 	other   event.Topic
 	unit    time.Duration
 	catalog *event.Catalog
+	dialer  func(ctx context.Context, network, addr string) (net.Conn, error)
 	again   func(change ...func(*bus.Config)) *bustest.Bench // another bus on the same broker
 }
 
@@ -374,7 +376,9 @@ func badContentIsNotRetried(t *testing.T, r *stage) {
 		}
 		return nil
 	}))
-	raw := func(value string) bus.Outgoing { return bus.Outgoing{Topic: r.topic, Raw: []byte(value), Key: []byte("k")} }
+	raw := func(value string) bus.Outgoing {
+		return bus.Outgoing{Topic: r.topic, Raw: []byte(value), Key: []byte("k")}
+	}
 	_, err := r.PublishAll(
 		t.Context(),
 		raw(`{"event_type":"`+string(r.topic)+`","payload":{"key":"a","n":-1}}`),
