@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,7 +69,7 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 	if cfg.HTTP != "" {
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP)
 		if err != nil {
-			return &ListenError{Addr: cfg.HTTP, Err: err}
+			return cannotListen(ctx, cfg.HTTP, err)
 		}
 		info.URL = "http://" + ln.Addr().String()
 		stop := state.serve(ln, cfg.Logger)
@@ -90,6 +91,19 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 	}
 	info.Brokers = cfg.Bus.Brokers
 	return run(running, cfg, services, state, info, started, ready)
+}
+
+// cannotListen says who has the port, where that is the reason. The broker can tell: it fails at the same port before anything
+// else.
+func cannotListen(ctx context.Context, addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		br, taken := broker.Start(ctx, broker.Config{Addr: addr})
+		if taken != nil {
+			return taken
+		}
+		err = errors.Join(err, br.Close()) // it was free again a moment later
+	}
+	return &ListenError{Addr: addr, Err: err}
 }
 
 // run is Run once there is a broker.

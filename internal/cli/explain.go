@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"syscall"
 
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
@@ -153,15 +152,15 @@ func (a *app) portTaken(e *broker.PortTakenError) *failure {
 	if e.PID != 0 {
 		f.because("process %d (%s) listens there", e.PID, e.Process)
 	}
-	return f.fix("stop that process; omnibus down where it is Omnibus").fix("omnibus up --port-kafka PORT")
+	flag := "--port-kafka"
+	if strings.HasSuffix(e.Addr, ":"+a.settings.get("OMNIBUS_PORT_CONSOLE").value) {
+		flag = "--port-console"
+	}
+	return f.fix("stop that process; omnibus down where it is Omnibus").fix("%s PORT; 0 picks one that is free", flag)
 }
 
 // listenFailed explains why the health endpoints cannot be served.
 func listenFailed(e *stack.ListenError) *failure {
-	if errors.Is(e, syscall.EADDRINUSE) {
-		return fail(codePort, "port %s is taken", e.Addr).because("another process listens there").
-			fix("stop that process; omnibus down where it is Omnibus").fix("--port-console PORT; 0 picks one")
-	}
 	return fail(codeListen, "cannot listen on %s", e.Addr).because("%s", innermost(e)).fix("--listen with an address of this machine")
 }
 
