@@ -128,27 +128,61 @@ func TestLagCountsEventsAndTheirAge(t *testing.T) {
 func TestLagThatNobodyKnowsIsNotZero(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newLogRig(t)
-		r.create(1, nil, "fresh", "gone", "anew", "mute")
-		for _, topic := range []string{"fresh", "gone", "anew", "mute"} {
+		topics := []string{"anew", "fine", "fresh", "gone", "mute", "shy"}
+		r.create(1, nil, topics...)
+		for _, topic := range topics {
 			r.write(topic, 0, "a", "b")
 		}
-		r.join("g", "fresh")
-		old := r.client(kgo.ConsumerGroup("old"), kgo.ConsumeTopics("fresh"))
-		old.Close()
-		for _, topic := range []string{"gone", "anew", "mute"} {
-			r.commit("old", topic, 0, 1)
+		r.join("g", "fresh") // holds a partition and has committed nothing
+		for _, topic := range []string{"fine", "gone", "mute", "shy"} {
+			r.commit("g", topic, 0, 1)
 		}
-		r.commit("old", "anew", 0, 2)
-		// Real brokers drop the commits of a topic that is deleted, if slowly; here the listing is cut.
+		r.commit("g", "anew", 0, 9)
 		r.broker.Fault(
-			kfake.Fault{Keys: []int16{int16(kmsg.ListOffsets)}, Topic: "gone", Err: kerr.UnknownTopicOrPartition},
-			kfake.Fault{Keys: []int16{int16(kmsg.Fetch)}, Topic: "mute", Err: kerr.TopicAuthorizationFailed},
+			kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "gone", Err: kerr.UnknownTopicOrPartition, Count: -1},
+			kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "mute", Err: kerr.KafkaStorageError, Count: -1},
+			kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "shy", Err: kerr.TopicAuthorizationFailed, Count: -1},
 		)
 		got, err := r.Lag(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = got
+		want := []struct{ topic, why string }{
+			{"anew", "committed 9 is beyond the end of the log at 2"},
+			{"fine", ""},
+			{"fresh", "nothing committed yet"},
+			{"gone", "the topic does not exist any more"},
+			{"mute", "log: "},
+			{"shy", "first unsettled record: "},
+		}
+		if len(got) != len(want) {
+			t.Fatalf("got %+v", got)
+		}
+		for i, w := range want {
+			g := got[i]
+			if string(g.Topic) != w.topic || g.Known != (w.why == "") || !strings.Contains(g.Why, w.why) || !g.Known && (g.Messages != 0 || g.Age != 0) {
+				t.Errorf("got %+v, want %+v", g, w)
+			}
+		}
+		if fine := got[1]; fine.Messages != 1 {
+			t.Errorf("the partition that is fine: %+v", fine)
+		}
+	})
+}
+
+func TestLagWhereCommitsCannotBeRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newLogRig(t)
+		r.create(1, nil, "t")
+		r.commit("g", "t", 0, 0)
+		r.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Group: "g", TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		got, err := r.Lag(t.Context(), "g")
+		if err == nil && (len(got) != 1 || got[0].Known || got[0].Why == "") {
+			t.Errorf("got %+v", got)
+		}
+		if err != nil && !errors.Is(err, bus.ErrUnauthorized) {
+			t.Error(err)
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -118,11 +119,13 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 		return fmt.Errorf("lag: %w", err)
 	}
 	there := index(l.cursors(meta))
-	start, err := listOffsets(ctx, l.client, maps.Keys(there), listEarliest)
+	led := maps.Clone(there) // asking about a partition without a leader waits for one
+	maps.DeleteFunc(led, func(_ topicPartition, c *logCursor) bool { return c.leader < 0 })
+	start, err := listOffsets(ctx, l.client, maps.Keys(led), listEarliest)
 	if err != nil {
 		return fmt.Errorf("lag: list offsets: %w", b.reach(err))
 	}
-	end, err := listOffsets(ctx, l.client, maps.Keys(there), listLatest)
+	end, err := listOffsets(ctx, l.client, maps.Keys(led), listLatest)
 	if err != nil {
 		return fmt.Errorf("lag: list offsets: %w", b.reach(err))
 	}
@@ -138,6 +141,8 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 			unknown("the topic does not exist any more")
 		case c == nil:
 			unknown("the partition cannot be looked up: " + meta[string(lag.Topic)].Err.Error())
+		case c.leader < 0:
+			unknown("the partition has no leader now")
 		case s.err != nil:
 			unknown("start of the log: " + b.reach(s.err).Error())
 		case e.err != nil:
@@ -167,19 +172,20 @@ func gone(t kadm.TopicDetail) bool {
 // ages reads the first unsettled record of each cursor. Where it cannot be had, the lag is not known.
 func (b *Bus) ages(ctx context.Context, l *logReader, cursors []*logCursor, lagOf map[*logCursor]*PartitionLag) error {
 	now := time.Now()
-	// A fetch can name a partition once only, so cursors on the same one take turns.
-	for turn := range takeTurns(cursors) {
-		err := l.fill(ctx, turn)
-		if ctx.Err() != nil {
-			return fmt.Errorf("lag: %w", context.Cause(ctx))
+	for turn := range takeTurns(cursors) { // a fetch can name a partition once only, so cursors on the same one take turns
+		if err := l.fill(ctx, turn); err != nil && ctx.Err() == nil {
+			b.log.DebugContext(ctx, "lag: read what is not settled", slog.Any("error", err)) // whose fault it was is found out below
 		}
 		for _, c := range turn {
+			err := l.fill(ctx, []*logCursor{c})
+			if ctx.Err() != nil {
+				return fmt.Errorf("lag: %w", context.Cause(ctx))
+			}
 			switch lag := lagOf[c]; {
-			case len(c.records) > 0:
-				lag.Age = max(0, now.Sub(c.records[0].Timestamp))
-			case c.next >= c.end: // only markers are left
 			case err != nil:
 				lag.Known, lag.Messages, lag.Why = false, 0, "first unsettled record: "+err.Error()
+			case len(c.records) > 0:
+				lag.Age = max(0, now.Sub(c.records[0].Timestamp))
 			}
 		}
 	}

@@ -114,7 +114,9 @@ func (s *lanes) admit(p *partition, d delivered, now time.Time) {
 		l = p.newLane(d.key)
 	}
 	l.queue.push(d)
-	s.waiting++
+	if l.state != laneParked && l.state != laneHeld {
+		s.waiting++
+	}
 	switch {
 	case l.state == laneIdle && p.outage != nil:
 		s.hold(l)
@@ -125,8 +127,6 @@ func (s *lanes) admit(p *partition, d delivered, now time.Time) {
 	case l.state == laneParked && p.batch.Max > 1 && p.outage == nil && l.attempt == 1 && l.queue.len() >= p.batch.Max:
 		s.unpark(l)
 		s.makeReady(l)
-	case l.state == laneParked || l.state == laneHeld:
-		s.waiting--
 	}
 }
 

@@ -206,14 +206,27 @@ func listOffsets(ctx context.Context, client *kgo.Client, partitions iter.Seq[to
 		t.Topic, t.Partitions = string(topic), ps
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			out[topicPartition{event.Topic(t.Topic), p.Partition}] = listedOffset{p.Offset, kerr.ErrorForCode(p.ErrorCode)}
+	var failed error
+	answered := false
+	for _, shard := range client.RequestSharded(ctx, req) { // one broker that is away does not hide what the others say
+		if shard.Err != nil {
+			failed = shard.Err
+			for _, t := range shard.Req.(*kmsg.ListOffsetsRequest).Topics {
+				for _, p := range t.Partitions {
+					out[topicPartition{event.Topic(t.Topic), p.Partition}] = listedOffset{err: shard.Err}
+				}
+			}
+			continue
 		}
+		answered = true
+		for _, t := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				out[topicPartition{event.Topic(t.Topic), p.Partition}] = listedOffset{p.Offset, kerr.ErrorForCode(p.ErrorCode)}
+			}
+		}
+	}
+	if !answered {
+		return nil, failed
 	}
 	return out, nil
 }
