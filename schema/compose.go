@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,7 @@ func Compose(payload []byte, role Role) ([]byte, error) {
 	}
 	p, ok := doc.(object)
 	if !ok {
-		return nil, fmt.Errorf("compose schema: the payload's schema is not an object")
+		return nil, errors.New("compose schema: the payload's schema is not an object")
 	}
 	c := composer{role: role, shared: map[string]bool{}}
 	c.findShared(p)

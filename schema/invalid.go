@@ -31,7 +31,7 @@ func (v Violation) String() string {
 }
 
 // Invalid is the error about content: the value is not strict JSON or breaks the schema. The same value will never pass.
-type Invalid struct {
+type Invalid struct { //nolint:errname // it reads schema.Invalid
 	Violation             // the most telling one
 	Others    []Violation // the rest, in the order of their pointers
 
@@ -46,7 +46,7 @@ func (e *Invalid) Error() string {
 	if n := len(e.Others); n > 0 {
 		return fmt.Sprintf("%s, and %d more", e.Violation, n)
 	}
-	return e.Violation.String()
+	return e.String()
 }
 
 func notJSON(err error, prefix string) error {

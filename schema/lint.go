@@ -75,8 +75,7 @@ type lintFile struct {
 func (l *linter) file(name string, src []byte) {
 	f := lintFile{linter: l, name: name, src: src}
 	tree, err := jsonx.Tree(src, jsonx.Limits{Depth: maxDepth, Bytes: maxSchemaBytes})
-	var se *jsonx.SyntaxError
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*jsonx.SyntaxError](err); ok {
 		l.findings = append(l.findings, Finding{
 			File: name, Line: se.Line, Column: se.Column, Rule: "json", Message: se.Why, Fix: "write strict JSON",
 		})
@@ -321,9 +320,9 @@ func (f *lintFile) compiles() bool {
 		if err == nil {
 			_, err = Parse(doc)
 		}
-		var invalid *Invalid
+		invalid, ok := errors.AsType[*Invalid](err)
 		switch {
-		case errors.As(err, &invalid):
+		case ok:
 			at := strings.TrimPrefix(invalid.Pointer, "/properties/payload")
 			if !strings.HasSuffix(at, "/pattern") { // said already, and better
 				f.report(at, "schema", "not JSON Schema: "+invalid.Message, "follow JSON Schema 2020-12")
@@ -358,8 +357,7 @@ func (f *lintFile) examples(root object) {
 		if err == nil {
 			err = s.ScanPayload(b)
 		}
-		var invalid *Invalid
-		if errors.As(err, &invalid) {
+		if invalid, ok := errors.AsType[*Invalid](err); ok {
 			inner, concerned := strings.CutPrefix(invalid.Pointer, "/payload"+within)
 			if !concerned {
 				return

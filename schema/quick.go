@@ -33,7 +33,7 @@ type node struct {
 	strings       map[string]bool // enum and const
 	pattern       *pattern
 	slowPattern   *regexp.Regexp
-	format        func(string []byte) bool
+	format        func(text []byte) bool
 	bounded       bool
 	least, most   float64
 	beyond, below bool // whether least and most are themselves excluded
@@ -294,7 +294,7 @@ func (c *quickCompiler) compile(s *jsonschema.Schema) *node {
 	}
 	c.kinds(n, s)
 	c.members(n, s)
-	set := func(to *int, from *int) {
+	set := func(to, from *int) {
 		if from != nil {
 			*to = *from
 		}

@@ -55,15 +55,12 @@ func compilePattern(expr string) *pattern {
 	return p
 }
 
+var repeats = map[syntax.Op][2]int{syntax.OpStar: {0, -1}, syntax.OpPlus: {1, -1}, syntax.OpQuest: {0, 1}}
+
 func (p *pattern) addRepeated(re *syntax.Regexp) bool {
 	least, most := re.Min, re.Max
-	switch re.Op {
-	case syntax.OpStar:
-		least, most = 0, -1
-	case syntax.OpPlus:
-		least, most = 1, -1
-	case syntax.OpQuest:
-		least, most = 0, 1
+	if bounds, ok := repeats[re.Op]; ok {
+		least, most = bounds[0], bounds[1]
 	}
 	switch one := re.Sub[0]; {
 	case one.Op == syntax.OpCharClass:

@@ -111,8 +111,7 @@ func (o oracle) exactly(value []byte, depth int, prefix string) (err error) {
 		return nil
 	}
 	err = o.exact.Validate(tree)
-	var ve *jsonschema.ValidationError
-	if errors.As(err, &ve) {
+	if ve, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		return violations(ve, prefix)
 	}
 	return err

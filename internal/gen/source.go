@@ -145,7 +145,7 @@ const width = 110
 
 func comment(b *bytes.Buffer, text string) {
 	line := "//"
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		if len(line)+1+len(w) > width {
 			fmt.Fprintln(b, line)
 			line = "//"
