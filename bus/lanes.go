@@ -93,6 +93,7 @@ func (s *lanes) add(p *partition, d delivered, now time.Time) {
 	if p.revoked {
 		return
 	}
+	p.track.arrived(d.offset)
 	if p.incoming.len() == 0 && !p.track.full(d.offset) {
 		s.admit(p, d, now)
 		return

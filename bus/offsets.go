@@ -23,7 +23,7 @@ type offsets struct {
 	ring []uint64 // bit of an offset is set while it is unsettled
 
 	restored int64 // offsets below are known from the commit metadata, see restore
-	seen     int64 // one past the last offset that arrived, while below restored
+	seen     int64 // how far the log arrived, at most to restored
 }
 
 // startAt begins at a position with nothing outstanding.
@@ -31,32 +31,32 @@ func (o *offsets) startAt(pos int64) {
 	*o = offsets{low: pos, next: pos, restored: pos, seen: pos, ring: o.ring}
 }
 
+// arrived notes that the log goes on at off. What the metadata knows as unsettled but is passed over so is gone from the log
+// (retention, compaction).
+func (o *offsets) arrived(off int64) {
+	end := min(off, o.restored)
+	for o.n > 0 && o.seen < end {
+		gone := o.following(max(o.seen, o.low))
+		if gone < 0 || gone >= end {
+			break
+		}
+		o.settle(gone)
+	}
+	o.seen = max(o.seen, end)
+}
+
 // deliver notes that the record at off arrived, and reports whether it still has to be handled.
 func (o *offsets) deliver(off int64) bool {
+	o.arrived(off)
+	if off < o.seen {
+		return false // a second copy of a fetch: it is in hand already
+	}
 	if off < o.restored {
-		// Known from the metadata: what is unsettled there but did not arrive is gone from the log (retention, compaction).
-		for o.n > 0 {
-			gone := o.following(max(o.seen, o.low))
-			if gone < 0 || gone >= off {
-				break
-			}
-			o.settle(gone)
-		}
 		o.seen = off + 1
 		return o.unsettled(off)
 	}
-	if o.seen < o.restored { // the rest of the known range is gone
-		for o.n > 0 {
-			gone := o.following(max(o.seen, o.low))
-			if gone < 0 || gone >= o.restored {
-				break
-			}
-			o.settle(gone)
-		}
-		o.seen = o.restored
-	}
 	if off < o.next {
-		return false // a second copy of a fetch: it is in hand already
+		return false // a second copy here too
 	}
 	o.set(off)
 	o.next = off + 1
@@ -115,12 +115,13 @@ func (o *offsets) watermark() int64 {
 	return o.low
 }
 
-// full reports whether one more unsettled offset could pass the span or the size of the metadata.
+// full reports whether off, as one more unsettled offset, could pass the span or the size of the metadata. What the metadata
+// brought is counted already: it never has to wait for room.
 func (o *offsets) full(off int64) bool {
-	if o.n == 0 {
+	if o.n == 0 || off < o.next {
 		return false
 	}
-	span := max(off+1, o.next) - o.low
+	span := off + 1 - o.low
 	return span >= maxSpan || (min(3*(o.n+1), span/8+2)+20)*4/3 > maxMetadata
 }
 

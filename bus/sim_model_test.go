@@ -24,8 +24,14 @@ type simLog struct {
 	metadata  string
 	known     map[int64]bool // what the committer knew as settled
 	damaged   bool           // the metadata was tampered with
-	older     []string       // metadata of earlier commits
+	older     []simCommit
 	owner     *assignment
+}
+
+type simCommit struct {
+	offset   int64
+	metadata string
+	known    map[int64]bool
 }
 
 type simEvent struct {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -260,7 +261,12 @@ func (w *world) damage(g *simLog) {
 	case 2:
 		b = []byte("committed by another tool")
 	case 3:
-		b = []byte(g.older[w.rng.IntN(len(g.older))])
+		old := g.older[w.rng.IntN(len(g.older))]
+		if old.offset == g.committed { // it is valid: what was settled later comes again
+			g.metadata, g.known = old.metadata, old.known
+			return
+		}
+		b = []byte(old.metadata)
 	}
 	g.metadata, g.damaged = string(b), true
 }
@@ -447,8 +453,8 @@ func (w *world) commit(a *assignment) {
 		[]string{"refused", "answer lost", "done"}[min(n/10, 2)])
 	g := a.log
 	if n >= 10 {
-		g.committed, g.metadata, g.known, g.damaged = offset, metadata, mapsOf(a.known), false
-		g.older = append(g.older, metadata)
+		g.committed, g.metadata, g.known, g.damaged = offset, metadata, maps.Clone(a.known), false
+		g.older = append(g.older, simCommit{offset, metadata, g.known})
 	}
 	if n >= 20 {
 		a.part.committed, a.part.metadata = offset, metadata
@@ -559,14 +565,6 @@ func (w *world) settleDown() {
 		}
 	}
 	w.breach("it does not come to rest")
-}
-
-func mapsOf(m map[int64]bool) map[int64]bool {
-	out := make(map[int64]bool, len(m))
-	for k := range m {
-		out[k] = true
-	}
-	return out
 }
 
 // defect is a small mistake between the simulator and the rules. The zero value is none.
