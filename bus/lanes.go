@@ -52,6 +52,7 @@ type lane struct {
 	run      []delivered // what runs now
 	runAt    time.Time
 	attempt  int       // of the first event in the queue, 1 at first
+	again    int       // so many events at the front failed together: they are a run of their own, as the attempt is theirs
 	firstErr time.Time // when it first failed
 	until    time.Time // parked until
 	heap     int       // index in the parking, -1: not parked
@@ -125,7 +126,7 @@ func (s *lanes) admit(p *partition, d delivered, now time.Time) {
 		s.park(l, now.Add(p.batch.Linger))
 	case l.state == laneIdle:
 		s.makeReady(l)
-	case l.state == laneParked && p.batch.Max > 1 && p.outage == nil && l.attempt == 1 && l.queue.len() >= p.batch.Max:
+	case l.state == laneParked && p.batch.Max > 1 && p.outage == nil && l.again == 0 && l.queue.len() >= p.batch.Max:
 		s.unpark(l)
 		s.makeReady(l)
 	}
@@ -196,7 +197,10 @@ func (s *lanes) next(now time.Time) *lane {
 			s.hold(l)
 			continue
 		}
-		n := min(max(p.batch.Max, 1), l.queue.len())
+		n := l.again
+		if n == 0 {
+			n = min(max(p.batch.Max, 1), l.queue.len())
+		}
 		l.run = l.run[:0]
 		for range n {
 			l.run = append(l.run, l.queue.pop())
@@ -242,6 +246,7 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		l.queue.pushFront(l.run[r.retry[i]])
 	}
 	s.waiting += len(r.retry)
+	l.again = len(r.retry)
 	clear(l.run)
 	l.run = l.run[:0]
 	probe := p.outage != nil && p.outage.probing == l
