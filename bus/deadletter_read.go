@@ -38,8 +38,8 @@ func (b *Bus) DeadLetters(ctx context.Context, r Range) iter.Seq2[DeadLetter, er
 // value; a record without any of them is of class "foreign", and its origin is where it lies.
 func ParseDeadLetter(r Record) DeadLetter {
 	text := func(name string) string { return string(r.Header(dlqPrefix + name)) }
-	number := func(name string, none int64) int64 {
-		n, err := strconv.ParseInt(text(name), 10, 64)
+	number := func(name string, bits int, none int64) int64 {
+		n, err := strconv.ParseInt(text(name), 10, bits)
 		if err != nil {
 			return none
 		}
@@ -57,7 +57,7 @@ func ParseDeadLetter(r Record) DeadLetter {
 	}
 	return DeadLetter{
 		Record:        r,
-		Origin:        Coordinates{Topic: event.Topic(text("original-topic")), Partition: int32(number("original-partition", -1)), Offset: number("original-offset", -1)},
+		Origin:        Coordinates{Topic: event.Topic(text("original-topic")), Partition: int32(number("original-partition", 32, -1)), Offset: number("original-offset", 64, -1)},
 		OriginID:      text("original-topic-id"),
 		OriginTime:    moment("original-timestamp"),
 		Class:         text("error-class"),
@@ -65,12 +65,12 @@ func ParseDeadLetter(r Record) DeadLetter {
 		Message:       text("error-message"),
 		Stack:         text("error-stack-trace"),
 		Fingerprint:   text("error-fingerprint"),
-		Retries:       int(number("retry-count", 0)),
+		Retries:       int(number("retry-count", 32, 0)),
 		FirstFailedAt: moment("first-failed-at"),
 		FailedAt:      moment("failed-at"),
 		Group:         text("consumer-group"),
 		Instance:      text("consumer-instance"),
-		Redrives:      int(number("redrive-count", 0)),
+		Redrives:      int(number("redrive-count", 32, 0)),
 	}
 }
 

@@ -115,11 +115,12 @@ func TestLagCountsEventsAndTheirAge(t *testing.T) {
 			{Group: "g", Topic: "t", Partition: 3, Committed: 0, End: 0, Known: true},
 			{Group: "h", Topic: "t", Partition: 0, Committed: 2, End: 5, Messages: 3, Age: 3 * time.Minute, Known: true},
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		seconds := cmp.Transformer("seconds", func(d time.Duration) int64 { return int64(d.Seconds()) })
+		if diff := cmp.Diff(want, got, seconds); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		all, err := r.Lag(t.Context())
-		if err != nil || !cmp.Equal(want, all) {
+		if err != nil || !cmp.Equal(want, all, seconds) {
 			t.Errorf("all groups: %v, %v", all, err)
 		}
 	})
@@ -133,7 +134,7 @@ func TestLagThatNobodyKnowsIsNotZero(t *testing.T) {
 		for _, topic := range topics {
 			r.write(topic, 0, "a", "b")
 		}
-		r.join("g", "fresh") // holds a partition and has committed nothing
+		r.join("h", "fresh") // holds a partition and has committed nothing
 		for _, topic := range []string{"fine", "gone", "mute", "shy"} {
 			r.commit("g", topic, 0, 1)
 		}
@@ -150,10 +151,10 @@ func TestLagThatNobodyKnowsIsNotZero(t *testing.T) {
 		want := []struct{ topic, why string }{
 			{"anew", "committed 9 is beyond the end of the log at 2"},
 			{"fine", ""},
-			{"fresh", "nothing committed yet"},
 			{"gone", "the topic does not exist any more"},
 			{"mute", "log: "},
 			{"shy", "first unsettled record: "},
+			{"fresh", "nothing committed yet"},
 		}
 		if len(got) != len(want) {
 			t.Fatalf("got %+v", got)
@@ -175,13 +176,13 @@ func TestLagWhereCommitsCannotBeRead(t *testing.T) {
 		r := newLogRig(t)
 		r.create(1, nil, "t")
 		r.commit("g", "t", 0, 0)
-		r.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Group: "g", TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		r.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Group: "g", Err: kerr.GroupAuthorizationFailed, Count: -1})
 		got, err := r.Lag(t.Context(), "g")
-		if err == nil && (len(got) != 1 || got[0].Known || got[0].Why == "") {
-			t.Errorf("got %+v", got)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err != nil && !errors.Is(err, bus.ErrUnauthorized) {
-			t.Error(err)
+		if len(got) != 1 || got[0].Group != "g" || got[0].Known || got[0].Why == "" {
+			t.Errorf("got %+v, want one that is not known", got)
 		}
 	})
 }

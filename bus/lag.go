@@ -44,7 +44,11 @@ func (b *Bus) Lag(ctx context.Context, groups ...string) ([]PartitionLag, error)
 	if len(names) > 0 {
 		committed := b.admin.FetchManyOffsets(ctx, names...)
 		for _, g := range infos {
-			lags = append(lags, b.committed(g, committed[g.Name])...)
+			answer, ok := committed[g.Name]
+			if !ok {
+				answer.Err = errNoAnswer
+			}
+			lags = append(lags, b.committed(g, answer)...)
 		}
 	}
 	if err := b.measure(ctx, lags); err != nil {

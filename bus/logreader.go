@@ -36,7 +36,7 @@ const (
 
 var (
 	errNoTopics = errors.New("no topic given")
-	errNoAnswer = errors.New("the broker left this partition out of its answer")
+	errNoAnswer = errors.New("the broker left it out of its answer")
 )
 
 // logReader reads partitions from explicit positions, over connections of its own so that a fetch that waits delays nobody
