@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -48,37 +47,38 @@ func (c *consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.O
 
 // adjustOffsets is called with every newly assigned partition, after its committed offset came and before it is fetched. It
 // says where partitions without a commit begin: those that were there when the consumer started begin where From says; topics
-// and partitions that appeared later begin at their beginning, or their first events would be passed over. "Latest" is resolved
-// here, so that it is committed and a restart does not pass over what came meanwhile.
+// and partitions that appeared later begin at their beginning, or their first events would be passed over. Both are resolved to
+// offsets here, so that they are committed at once: a restart then passes over nothing, and lag is known from the start.
 func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	latest := map[string][]int32{}
+	var earliest, latest []partitionID
 	c.mu.Lock()
 	for topic, parts := range offsets {
 		for p := range parts {
-			f, ok := c.fetched[partitionID{topic, p}]
-			if c.cfg.From == Latest && (!ok || f.offset < 0) && c.existing[event.Topic(topic)][p] {
-				latest[topic] = append(latest[topic], p)
+			id := partitionID{topic, p}
+			switch f, ok := c.fetched[id]; {
+			case ok && f.offset >= 0:
+			case c.cfg.From == Latest && c.existing[event.Topic(topic)][p]:
+				latest = append(latest, id)
+			default:
+				earliest = append(earliest, id)
 			}
 		}
 	}
 	c.mu.Unlock()
-	var ends kadm.ListedOffsets
-	if len(latest) > 0 {
-		var err error
-		if ends, err = c.bus.admin.ListEndOffsets(ctx, slices.Collect(maps.Keys(latest))...); err != nil {
-			return nil, fmt.Errorf("find the latest offsets: %w", err)
-		}
+	starts, err := resolve(ctx, earliest, c.bus.admin.ListStartOffsets)
+	if err != nil {
+		return nil, fmt.Errorf("find the earliest offsets: %w", err)
+	}
+	ends, err := resolve(ctx, latest, c.bus.admin.ListEndOffsets)
+	if err != nil {
+		return nil, fmt.Errorf("find the latest offsets: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for topic, parts := range latest {
-		for _, p := range parts {
-			end, ok := ends.Lookup(topic, p)
-			if !ok || end.Err != nil {
-				return nil, fmt.Errorf("find the latest offset of %s[%d]: %w", topic, p, end.Err)
-			}
-			offsets[topic][p] = kgo.NewOffset().At(end.Offset)
-			c.fetched[partitionID{topic, p}] = fetchedOffset{offset: -1, start: end.Offset}
+	for _, found := range []map[partitionID]int64{starts, ends} {
+		for id, at := range found {
+			offsets[id.topic][id.partition] = kgo.NewOffset().At(at)
+			c.fetched[id] = fetchedOffset{offset: -1, start: at}
 		}
 	}
 	for topic, parts := range offsets {
@@ -87,6 +87,35 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 		}
 	}
 	return offsets, nil
+}
+
+// resolve asks list for the offsets of ids.
+func resolve(ctx context.Context, ids []partitionID, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[partitionID]int64, error) {
+	if len(ids) == 0 {
+		return nil, nil //nolint:nilnil // nothing to ask
+	}
+	var topics []string
+	for _, id := range ids {
+		if !slices.Contains(topics, id.topic) {
+			topics = append(topics, id.topic)
+		}
+	}
+	listed, err := list(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[partitionID]int64, len(ids))
+	for _, id := range ids {
+		at, ok := listed.Lookup(id.topic, id.partition)
+		if !ok {
+			return nil, fmt.Errorf("%s[%d]: the broker did not say", id.topic, id.partition)
+		}
+		if at.Err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", id.topic, id.partition, at.Err)
+		}
+		found[id] = at.Offset
+	}
+	return found, nil
 }
 
 // begin makes the partition of an assignment. Under mu.
