@@ -239,8 +239,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		}
 		p.track.settle(d.offset)
 	}
-	if p.revoked {
-		return // what is to be retried comes again elsewhere
+	if p.revoked { // what is to be retried comes again elsewhere
+		l.run, l.state = nil, laneIdle
+		return
 	}
 	for i := len(r.retry) - 1; i >= 0; i-- {
 		l.queue.pushFront(l.run[r.retry[i]])
