@@ -29,7 +29,8 @@ func (o *outages) succeeded() {
 	}
 }
 
-// failed notes a failure and reports whether this fingerprint is an outage now.
+// failed notes a failure and reports whether this fingerprint is an outage now. Once it is, it stays one until something
+// succeeds, however long the probes take: forgetting it would turn the next probes into dead letters.
 func (o *outages) failed(fingerprint string, id laneID, now time.Time) bool {
 	if o.hits == nil {
 		o.hits = map[string]map[laneID]time.Time{}
@@ -38,6 +39,9 @@ func (o *outages) failed(fingerprint string, id laneID, now time.Time) bool {
 	if keys == nil {
 		keys = map[laneID]time.Time{}
 		o.hits[fingerprint] = keys
+	}
+	if len(keys) >= outageKeys {
+		return true
 	}
 	keys[id] = now
 	for k, at := range keys {
