@@ -71,7 +71,7 @@ type assignment struct {
 type simOutage struct {
 	probe     *run
 	failed    int             // probes that failed
-	last      string          // the lane of the last failed probe
+	last      string          // the lane of the last failed probe, where another waited then: now that one's turn has come
 	notBefore time.Time       // of the next probe
 	waiting   map[string]bool // lanes that met the outage
 }
@@ -174,8 +174,8 @@ func (w *world) started(r *run) {
 		if early := o.notBefore.Sub(w.now); early > 0 {
 			w.breach("%s: the probe %v started %v early", r.name, r.offsets(), early)
 		}
-		if o.failed > 0 && o.last == r.name && len(o.waiting) > 1 {
-			w.breach("%s: probed again while %d lanes wait", r.name, len(o.waiting))
+		if o.last == r.name {
+			w.breach("%s: probed again while others wait: %v", r.name, slices.Sorted(maps.Keys(o.waiting)))
 		}
 		o.probe = r
 	}
@@ -210,7 +210,10 @@ func (w *world) finished(r *run, res result) {
 		a.outage = &simOutage{notBefore: w.now.Add(100 * time.Millisecond), waiting: map[string]bool{r.name: true}}
 	case res.pause && probe:
 		o := a.outage
-		o.probe, o.last, o.waiting[r.name] = nil, r.name, true
+		o.probe, o.last, o.waiting[r.name] = nil, "", true
+		if len(o.waiting) > 1 {
+			o.last = r.name
+		}
 		o.failed++
 		o.notBefore = w.now.Add(min(time.Second, 100*time.Millisecond<<min(o.failed, 10)))
 	case res.pause:
@@ -260,6 +263,20 @@ func (w *world) check() {
 		}
 		if p.lanes.waiting != waiting {
 			w.breach("%s: the lanes say that %d wait, %d do", p.name, p.lanes.waiting, waiting)
+		}
+		inRuns, held := 0, 0
+		for _, a := range p.parts {
+			for _, l := range a.part.lanes {
+				inRuns += len(l.run)
+			}
+		}
+		for _, r := range p.running {
+			if !r.a.dropped {
+				held += len(r.records)
+			}
+		}
+		if inRuns != held {
+			w.breach("%s: the lanes name %d events that run, %d do", p.name, inRuns, held)
 		}
 		if p.lanes.running != len(p.running) {
 			w.breach("%s: the lanes say that %d run, %d do", p.name, p.lanes.running, len(p.running))

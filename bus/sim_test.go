@@ -263,7 +263,7 @@ func (w *world) damage(g *simLog) {
 	case 3:
 		old := g.older[w.rng.IntN(len(g.older))]
 		if old.offset == g.committed { // it is valid: what was settled later comes again
-			g.metadata, g.known = old.metadata, old.known
+			g.metadata, g.known, g.damaged = old.metadata, old.known, false
 			return
 		}
 		b = []byte(old.metadata)
