@@ -60,6 +60,14 @@ var odds = []string{
 // reference is the library on its own, reading with encoding/json.
 func reference(t testing.TB, doc []byte) func(value []byte) bool {
 	t.Helper()
+	valid, err := tryReference(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return valid
+}
+
+func tryReference(doc []byte) (func(value []byte) bool, error) {
 	decode := func(b []byte) (any, error) {
 		d := json.NewDecoder(bytes.NewReader(b))
 		d.UseNumber()
@@ -69,21 +77,21 @@ func reference(t testing.TB, doc []byte) func(value []byte) bool {
 	}
 	tree, err := decode(doc)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("urn:test", tree); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s, err := c.Compile("urn:test")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	return func(value []byte) bool {
 		v, err := decode(value)
 		return err == nil && s.Validate(v) == nil
-	}
+	}, nil
 }
 
 type pair struct {
@@ -241,5 +249,40 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, payload []byte) {
 		agree(t, all[int(which)%len(all)], payload)
+	})
+}
+
+// FuzzSchema compiles anything and compares what it says of anything with the library.
+func FuzzSchema(f *testing.F) {
+	for _, odd := range odds {
+		f.Add([]byte(everything), []byte(`{"name":"ab","any":1,"score":`+odd+`}`))
+		f.Add([]byte(`{"type":["integer","string"],"minimum":-1,"exclusiveMaximum":0.3,"maxLength":2,"pattern":"^a*b{1,2}","enum":["a","ab"]}`), []byte(odd))
+		f.Add([]byte(`{"items":{"$ref":"#"},"additionalProperties":{"type":"integer"},"required":["a"],"minProperties":1,"maxItems":2}`), []byte(odd))
+		f.Add([]byte(`{"pattern":"[^a-f]{2}","format":"date-time"}`), []byte(odd))
+	}
+	f.Fuzz(func(t *testing.T, doc, value []byte) {
+		if len(doc) > 2000 || len(value) > 1000 {
+			return
+		}
+		s, err := schema.Parse(doc)
+		if err != nil {
+			return
+		}
+		_, err = s.Scan(value)
+		invalid, ok := errors.AsType[*schema.Invalid](err)
+		if err != nil && !ok {
+			t.Logf("%s: %s: %v", doc, value, err)
+			return
+		}
+		if ok && invalid.Rule == "json" {
+			return
+		}
+		valid, refErr := tryReference(doc)
+		if refErr != nil {
+			t.Fatalf("%s: only we compile it: %v", doc, refErr)
+		}
+		if want := valid(value); want != (err == nil) {
+			t.Errorf("%s: %s: Scan says %v, the library %v", doc, value, err, want)
+		}
 	})
 }
