@@ -175,7 +175,7 @@ func TestScanAgreesWithTheLibrary(t *testing.T) {
 			}
 			for _, name := range names {
 				for _, odd := range odds {
-					if p.name != "everything" && rng.IntN(6) > 0 {
+					if p.name != "everything" && rng.IntN(20) > 0 {
 						continue
 					}
 					changed := maps.Clone(m)
