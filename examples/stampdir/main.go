@@ -62,7 +62,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case ctx.Err() != nil:
-		fmt.Fprintf(stderr, "stopped; go on with: stampdir %s\n", strings.Join(args, " "))
+		fmt.Fprintf(stderr, "Stopped. Go on with: go run ./examples/stampdir %s\n", strings.Join(args, " "))
 		return 130
 	case errors.Is(err, bus.ErrUnreachable):
 		fmt.Fprintf(stderr, "stampdir: %v\nStart a bus with \"omnibus up\", or name another with -b; then run this again.\n", err)

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// print writes the summary: the numbers first, then each file that is not among the stamped.
+// listed is how many files of a kind are listed. The refused are all listed.
+const listed = 20
+
+// print writes the summary: the numbers first, then the files that are not among the stamped.
 func (s summary) print(w io.Writer) {
 	for _, row := range []struct {
 		name  string
@@ -32,7 +35,11 @@ func (s summary) print(w io.Writer) {
 		name  string
 		paths []string
 	}{{"duplicate", s.duplicates}, {"missing", s.missing}, {"mismatch", s.mismatches}} {
-		for _, path := range list.paths {
+		for i, path := range list.paths {
+			if i == listed {
+				fmt.Fprintf(w, "%-11sand %d more\n", list.name, len(list.paths)-i)
+				break
+			}
 			fmt.Fprintf(w, "%-11s%s\n", list.name, path)
 		}
 	}

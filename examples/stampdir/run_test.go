@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/bus/bustest"
 	"github.com/omninode-ai/omnibus/contracts"
@@ -150,6 +152,60 @@ func TestAWrongResponderIsFoundOut(t *testing.T) {
 			t.Errorf("duplicates %v, want the file", again.duplicates)
 		}
 	})
+}
+
+func TestCommandGoesThroughADirectory(t *testing.T) {
+	br, err := broker.Start(t.Context(), broker.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := br.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	withBridge(t, bustest.Over(t, bus.Config{Brokers: br.Addrs(), Service: "test", Catalog: contracts.Catalog()}))
+	t.Setenv(envBrokers, br.Addrs()[0])
+	var out, progress strings.Builder
+	if code := command(t.Context(), []string{directory(t)}, &out, &progress); code != 0 {
+		t.Errorf("exit code %d with %q, want 0", code, progress.String())
+	}
+	for _, want := range []string{"files             7  ", "stamped           5  ", "duplicates        0  ", "refused    large: 1000001 bytes"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if !strings.Contains(progress.String(), "5 of 7 stamped, 2 refused") {
+		t.Errorf("progress %q does not end with the result", progress.String())
+	}
+}
+
+func TestAStoppedCommandSaysHowToGoOn(t *testing.T) {
+	t.Setenv(envBrokers, "localhost:9092")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, progress strings.Builder
+	if code := command(ctx, []string{"-wait", "1m", "some/dir"}, &out, &progress); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	if want := "go run ./examples/stampdir -wait 1m some/dir"; !strings.Contains(progress.String(), want) {
+		t.Errorf("%q does not say %q", progress.String(), want)
+	}
+}
+
+func TestSummaryCutsLongLists(t *testing.T) {
+	s := summary{files: 1}
+	for i := range 25 {
+		s.missing = append(s.missing, fmt.Sprintf("file%d", i))
+		s.refused = append(s.refused, refusal{fmt.Sprintf("big%d", i), "too large"})
+	}
+	var out strings.Builder
+	s.print(&out)
+	for want, n := range map[string]int{"missing    file": 20, "missing    and 5 more": 1, "refused    big": 25} {
+		if got := strings.Count(out.String(), want); got != n {
+			t.Errorf("%d lines with %q, want %d", got, want, n)
+		}
+	}
 }
 
 func TestCommandRefusesAWrongCall(t *testing.T) {

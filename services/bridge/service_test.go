@@ -8,10 +8,16 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/broker/brokertest"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/bus/bustest"
 	"github.com/omninode-ai/omnibus/contracts"
@@ -25,16 +31,22 @@ func withBridge(t *testing.T, test func(t *testing.T, b *bustest.Bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bustest.Start(t, contracts.Catalog())
-		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-		done := make(chan error)
-		go func() { done <- bridge.Run(ctx, b.Bus, bridge.Config{}) }()
-		t.Cleanup(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("run: %v", err)
-			}
-		})
+		start(t, b)
 		test(t, b)
+	})
+}
+
+// start runs the bridge until the test ends.
+func start(t *testing.T, b *bustest.Bench) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error)
+	go func() { done <- bridge.Run(ctx, b.Bus, bridge.Config{}) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
 	})
 }
 
@@ -240,6 +252,36 @@ func TestARequestDeliveredTwiceAnnouncesTheSame(t *testing.T) {
 					t.Errorf("announcement %s was made as %q, want twice the same", id, payloads)
 				}
 			}
+		}
+	})
+}
+
+// The announcement can be published and the answer cannot, for longer than all retries take: the request waits, and then
+// nothing is lost, doubled or a dead letter.
+func TestARequestWaitsWhileItCannotBeAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(broker.Network)
+		cluster := brokertest.Start(t, broker.Config{Addr: "127.0.0.1:9092", Network: network})
+		b := bustest.Over(t, bus.Config{Brokers: cluster.Addrs(), Service: "test", Catalog: contracts.Catalog(), Dial: network.Dial})
+		start(t, b)
+		topic := contract.StampResponse{}.EventTopic()
+		fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: string(topic), Err: kerr.NotEnoughReplicas, Count: -1})
+		req := publish(t, b, contract.StampRequest{Content: "a"})
+		b.Elapse(5 * time.Minute)
+		if fault.Hits() == 0 {
+			t.Error("no answer was tried")
+		}
+		if got := b.Dead(req.Type); len(got) != 0 {
+			t.Errorf("dead letters %+v, want none", got)
+		}
+		fault.Remove()
+		await[contract.StampResponse](t, b, req.CorrelationID)
+		ids := make(map[event.ID]bool)
+		for _, s := range bustest.Published[contract.MetadataStamped](b) {
+			ids[s.Envelope.ID] = true
+		}
+		if len(ids) != 1 {
+			t.Errorf("%d distinct announcements, want 1", len(ids))
 		}
 	})
 }
