@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -150,4 +151,23 @@ func BenchmarkScanPayload(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestSchemaIsSafeForConcurrentUse(t *testing.T) {
+	s := compose(t, read(t, "intelligence/event/quality_assessed.v1.json"), schema.Producer)
+	bad := []byte(strings.Replace(event600, "0.87", "8.7", 1))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				if _, err := s.Scan([]byte(event600)); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Scan(bad); err == nil || !strings.HasPrefix(err.Error(), "/payload/quality_score: must be at most 1") {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
