@@ -248,7 +248,7 @@ func (w *world) committing(a *assignment, offset int64, metadata string) {
 // check holds after every step.
 func (w *world) check() {
 	for _, p := range w.procs {
-		waiting := 0
+		waiting, inRuns, held := 0, 0, 0
 		for _, a := range p.parts {
 			t := &a.part.track
 			if span := t.next - t.low; t.n > 0 && span > 100_000 {
@@ -256,6 +256,7 @@ func (w *world) check() {
 			}
 			waiting += a.part.incoming.len()
 			for _, l := range a.part.lanes {
+				inRuns += len(l.run)
 				if l.state == laneReady || l.state == laneRunning {
 					waiting += l.queue.len()
 				}
@@ -263,12 +264,6 @@ func (w *world) check() {
 		}
 		if p.lanes.waiting != waiting {
 			w.breach("%s: the lanes say that %d wait, %d do", p.name, p.lanes.waiting, waiting)
-		}
-		inRuns, held := 0, 0
-		for _, a := range p.parts {
-			for _, l := range a.part.lanes {
-				inRuns += len(l.run)
-			}
 		}
 		for _, r := range p.running {
 			if !r.a.dropped {
