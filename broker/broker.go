@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,9 +184,9 @@ func (b *Broker) options(cfg Config) []kfake.Opt {
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }),
 		kfake.WithLogger(&logger{log: cfg.Logger, failed: b.fail}),
 		kfake.BrokerConfigs(map[string]string{
-			"log.segment.bytes": fmt.Sprint(segmentBytes),
+			"log.segment.bytes": strconv.Itoa(segmentBytes),
 			// Compaction deletes a partition's segments before it writes the new ones: a kill between loses them.
-			"log.cleaner.backoff.ms": fmt.Sprint(century.Milliseconds()),
+			"log.cleaner.backoff.ms": strconv.FormatInt(century.Milliseconds(), 10),
 			// Retention does not spare compacted topics, so that only a topic's own setting may start it.
 			"log.retention.ms": "-1",
 		}),

@@ -220,15 +220,15 @@ func TestAdvertise(t *testing.T) {
 		{"", "127.0.0.1:PORT"},
 	} {
 		t.Run(test.want, func(t *testing.T) {
-			var real string
-			b := start(t, broker.Config{Addr: freeAddr(t), Advertise: test.advertise, Logger: nil})
-			real = b.Addrs()[0]
-			_, port, err := net.SplitHostPort(real)
+			addr := freeAddr(t)
+			b := start(t, broker.Config{Addr: addr, Advertise: test.advertise})
+			_, port, err := net.SplitHostPort(addr)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := strings.Replace(test.want, "PORT", port, 1); real != want {
-				t.Errorf("advertised %s, want %s", real, want)
+			want := []string{strings.Replace(test.want, "PORT", port, 1)}
+			if diff := cmp.Diff(want, b.Addrs()); diff != "" {
+				t.Errorf("addresses (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -333,8 +333,7 @@ func TestRunsInABubble(t *testing.T) {
 			t.Errorf("fetched %d records: %v", fs.NumRecords(), fs.Err())
 		}
 		_, err := broker.Start(t.Context(), broker.Config{Network: &n, Addr: b.Addrs()[0]})
-		var taken *broker.PortTakenError
-		if !errors.As(err, &taken) {
+		if _, ok := errors.AsType[*broker.PortTakenError](err); !ok {
 			t.Errorf("second broker on the address: %v", err)
 		}
 		second := start(t, broker.Config{Network: &n})
@@ -342,7 +341,7 @@ func TestRunsInABubble(t *testing.T) {
 			t.Errorf("two brokers on %s", b.Addrs()[0])
 		}
 		cl.Close()
-		time.Sleep(48 * time.Hour) // retention runs meanwhile, and the clock of the bubble makes nothing of it
+		<-time.After(48 * time.Hour) // retention runs meanwhile, and the clock of the bubble makes nothing of it
 	})
 }
 

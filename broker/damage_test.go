@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,8 +81,13 @@ func with(more []byte) func([]byte) []byte {
 	return func(b []byte) []byte { return append(b, more...) }
 }
 
-// refused starts a broker that must refuse and name the file.
-func refused(t *testing.T, dir, file string) *broker.CorruptError {
+func refused(t *testing.T, dir, file string) {
+	t.Helper()
+	_ = refusal(t, dir, file) // naming the file is all
+}
+
+// refusal starts a broker that must refuse and name the file.
+func refusal(t *testing.T, dir, file string) *broker.CorruptError {
 	t.Helper()
 	b, err := broker.Start(t.Context(), broker.Config{Dir: dir})
 	if err == nil {
@@ -150,7 +155,7 @@ func TestAfterACleanStopTheBlockIsNamed(t *testing.T) {
 	cl.Close()
 	stop(t, b)
 	edit(t, dir, segmentFile, flip(150_000))
-	if got := refused(t, dir, segmentFile); got.Offset != 2*64<<10 || !strings.Contains(got.Why, "block 2") {
+	if got := refusal(t, dir, segmentFile); got.Offset != 2*64<<10 || !strings.Contains(got.Why, "block 2") {
 		t.Errorf("error: %v", got)
 	}
 }
@@ -252,7 +257,7 @@ func TestAfterAKillAnIncompleteEntryIsCut(t *testing.T) {
 	next := append([]byte(nil), raw[len(raw)/3:]...) // as the record after the third would begin
 	binary.BigEndian.PutUint64(next, 3)
 	for _, bytes := range []int{1, 11, 40, 65} {
-		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
+		t.Run(strconv.Itoa(bytes), func(t *testing.T) {
 			dir := copyOf(t, killed)
 			edit(t, dir, segmentFile, with(next[:bytes]))
 			edit(t, dir, "log/groups.log", with([]byte{40, 0, 0}))

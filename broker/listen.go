@@ -109,7 +109,7 @@ func (l *listener) cut() {
 	conns := l.conns
 	l.conns = nil
 	l.mu.Unlock()
-	_ = l.Listener.Close() // closed is what it is then
+	_ = l.Close() // closed is what it is then
 	for c := range conns {
 		_ = c.Close() // likewise
 	}

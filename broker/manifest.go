@@ -197,7 +197,7 @@ func hashFile(ctx context.Context, path string, info fs.FileInfo) (fileHash, err
 	if err != nil {
 		return h, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	block := make([]byte, blockBytes)
 	for ctx.Err() == nil {
 		n, err := io.ReadFull(f, block)

@@ -56,7 +56,7 @@ func listening(table string, port int, sockets map[string]bool) {
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		// sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode

@@ -22,8 +22,7 @@ func recoverDir(ctx context.Context, dir string, sameBoot bool) (*manifest, Repo
 	}
 	m, err := r.run(ctx, dir)
 	if err != nil {
-		var corrupt *CorruptError
-		if !errors.As(err, &corrupt) {
+		if _, ok := errors.AsType[*CorruptError](err); !ok {
 			err = fmt.Errorf("open data directory %s: %w", dir, err)
 		}
 		return nil, Report{}, err

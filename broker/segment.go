@@ -85,7 +85,7 @@ func (s *segment) scan(ctx context.Context, each func(batch)) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func answerWrongPasswords(c *kfake.Cluster, users []User) {
 		resp := kmsg.NewPtrSASLAuthenticateResponse()
 		resp.Version = req.Version
 		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		resp.ErrorMessage = kmsg.StringPtr("wrong user or password")
+		resp.ErrorMessage = new("wrong user or password")
 		return resp, nil, true
 	})
 }
