@@ -36,7 +36,7 @@ const (
 
 var (
 	errNoTopics = errors.New("no topic given")
-	errNoAnswer = errors.New("the broker left it out of its answer")
+	errNoAnswer = fmt.Errorf("the broker left it out of its answer: %w", kerr.UnknownServerError)
 )
 
 // logReader reads partitions from explicit positions, over connections of its own so that a fetch that waits delays nobody
@@ -63,8 +63,8 @@ type logCursor struct {
 	records   []Record
 }
 
-func (c *logCursor) failed(op string, offset int64, err error) error {
-	return &Error{Op: op, Topic: c.topic, Partition: c.partition, Offset: offset, Err: err}
+func (c *logCursor) failed(offset int64, err error) error {
+	return &Error{Op: "scan", Topic: c.topic, Partition: c.partition, Offset: offset, Err: err}
 }
 
 func (b *Bus) openReader() (*logReader, error) {
@@ -79,7 +79,11 @@ func (b *Bus) openReader() (*logReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scan: %w", err)
 	}
-	return &logReader{bus: b, client: client, unzip: kgo.DefaultDecompressor()}, nil
+	unzip, ok := client.OptValue(kgo.WithDecompressor).(kgo.Decompressor) // the client's own keeps to the limit that is set for it
+	if !ok {
+		unzip = kgo.DefaultDecompressor()
+	}
+	return &logReader{bus: b, client: client, unzip: unzip}, nil
 }
 
 func (l *logReader) close() { l.client.Close() }
@@ -167,7 +171,7 @@ func (l *logReader) list(ctx context.Context, cursors []*logCursor, when int64) 
 	out := make(map[*logCursor]int64, len(cursors))
 	for at, c := range at {
 		if err := listed[at].err; err != nil {
-			return nil, c.failed("scan", -1, fmt.Errorf("list offsets: %w", l.bus.reach(err)))
+			return nil, c.failed(-1, fmt.Errorf("list offsets: %w", l.bus.reach(err)))
 		}
 		out[c] = listed[at].offset
 	}
@@ -377,18 +381,20 @@ func (l *logReader) apply(a answer) (again, err error) {
 		c.next = p.reaches
 		switch {
 		case errors.Is(p.err, kerr.OffsetOutOfRange):
-			return nil, c.failed("scan", c.next, ErrTruncated)
+			return nil, c.failed(c.next, ErrTruncated)
 		case p.err != nil && kerr.IsRetriable(p.err):
 			c.leader = -1
-			again = c.failed("scan", c.next, p.err)
-		case p.err != nil:
-			return nil, c.failed("scan", c.next, l.bus.reach(p.err))
+			again = c.failed(c.next, p.err)
+		case errors.As(p.err, new(*kerr.Error)):
+			return nil, c.failed(c.next, l.bus.reach(p.err))
+		case p.err != nil: // the batch itself: a wrong checksum, say
+			return nil, c.failed(c.next, fmt.Errorf("read the batch: %w", p.err))
 		case !a.nothing || c.end == endless || c.next >= c.end:
 		case p.stable >= c.end:
 			// The broker has the whole range and had room in its answer, but nothing to put in: compaction removed the rest.
 			c.next = c.end
 		default:
-			again = c.failed("scan", c.next, fmt.Errorf("%w: it ended at %d and now ends at %d", ErrTruncated, c.end, p.stable))
+			again = c.failed(c.next, fmt.Errorf("%w: it ended at %d and now ends at %d", ErrTruncated, c.end, p.stable))
 		}
 	}
 	return again, nil
@@ -437,7 +443,7 @@ func (l *logReader) fill(ctx context.Context, cursors []*logCursor) error {
 		case <-time.After(readRetry):
 		}
 		if _, err := l.refresh(ctx, cursors, func(c *logCursor) error {
-			return c.failed("scan", c.next, fmt.Errorf("%w: it was deleted and made anew meanwhile", ErrUnknownTopic))
+			return c.failed(c.next, fmt.Errorf("%w: it was deleted and made anew meanwhile", ErrUnknownTopic))
 		}); err != nil {
 			return err
 		}
@@ -475,8 +481,8 @@ func (l *logReader) refresh(ctx context.Context, cursors []*logCursor, renewed f
 	return slices.Collect(maps.Values(fresh)), nil
 }
 
-// follow delivers from the cursors and from partitions that appear later, until ctx ends or deliver returns false. Brokers that
-// are away are waited for.
+// follow delivers from the cursors and from partitions that appear later, until ctx ends, which is an error here, or deliver
+// returns false. Brokers that are away are waited for.
 func (l *logReader) follow(ctx context.Context, cursors []*logCursor, deliver func(Record) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
@@ -499,7 +505,7 @@ func (l *logReader) follow(ctx context.Context, cursors []*logCursor, deliver fu
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return fmt.Errorf("scan: %w", context.Cause(ctx))
 		case <-look.C:
 			found, err := l.appeared(ctx, cursors)
 			if err != nil {

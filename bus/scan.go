@@ -3,6 +3,7 @@ package bus
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -53,15 +54,23 @@ type Range struct {
 // Scan reads r without a group: nothing is committed and nobody else is disturbed. Records of one partition come in the order
 // of the log. Without Follow, partitions are merged by time, and the scan ends at the last record that is there when it
 // starts, whatever lies at the tail. Records of aborted transactions are left out. With Follow it ends when ctx ends, without
-// an error. An error is yielded once, last.
+// an error; where the bus is closed, with ErrClosed. An error is yielded once, last.
 func (b *Bus) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		scanning, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(b.life, func() { cancel(ErrClosed) })()
 		stopped := false
-		err := b.scan(ctx, r, func(rec Record) bool {
+		err := b.scan(scanning, r, func(rec Record) bool {
 			stopped = !yield(rec, nil)
 			return !stopped
 		})
-		if err != nil && !stopped && (!r.Follow || ctx.Err() == nil) {
+		switch {
+		case err == nil || stopped:
+		case r.Follow && ctx.Err() != nil:
+		case errors.Is(context.Cause(scanning), context.Canceled), errors.Is(context.Cause(scanning), ErrClosed):
+			yield(Record{}, fmt.Errorf("scan: %w", context.Cause(scanning))) // not what it made of the request that was under way
+		default:
 			yield(Record{}, err)
 		}
 	}
@@ -82,14 +91,13 @@ func (b *Bus) scan(ctx context.Context, r Range, deliver func(Record) bool) erro
 	if err != nil {
 		return err
 	}
-	more := true
 	if r.Last > 0 {
 		newest, err := l.newest(ctx, limits, r.Last)
 		if err != nil {
 			return err
 		}
 		for _, rec := range newest {
-			if more = deliver(rec); !more {
+			if !deliver(rec) {
 				return nil
 			}
 		}
@@ -166,7 +174,7 @@ func (l *logReader) limits(ctx context.Context, r Range, cursors []*logCursor) (
 			f = end[c]
 		}
 		if f < start[c] {
-			return nil, c.failed("scan", f, fmt.Errorf("%w: the log begins at %d", ErrTruncated, start[c]))
+			return nil, c.failed(f, fmt.Errorf("%w: the log begins at %d", ErrTruncated, start[c]))
 		}
 		t := to[c]
 		if t == noSuchTime {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -258,7 +259,7 @@ func TestScanLastReturnsTheNewestAcrossPartitions(t *testing.T) {
 			if i > 2 {
 				p = int32(i % 2)
 			}
-			r.writeAt("t", p, base.Add(time.Duration(i)*time.Second), fmt.Sprint(i))
+			r.writeAt("t", p, base.Add(time.Duration(i)*time.Second), strconv.Itoa(i))
 		}
 		for range 7 { // more offsets without a record than are asked for, in one partition
 			r.transact("t", 0, kgo.TryAbort, "x")
@@ -286,7 +287,7 @@ func TestScanBounds(t *testing.T) {
 		r.create(1, nil, "t")
 		base := time.Now().Truncate(time.Second)
 		for i := range 10 {
-			r.writeAt("t", 0, base.Add(time.Duration(i)*time.Minute), fmt.Sprint(i))
+			r.writeAt("t", 0, base.Add(time.Duration(i)*time.Minute), strconv.Itoa(i))
 		}
 		deleted, err := r.admin.DeleteRecords(t.Context(), kadm.Offsets{"t": {0: kadm.Offset{Topic: "t", At: 2}}})
 		if err := errors.Join(err, deleted.Error()); err != nil {
@@ -336,7 +337,7 @@ func TestScanMergesPartitionsByTime(t *testing.T) {
 		base := time.Now()
 		var want []string
 		for i := range 40 {
-			v := fmt.Sprint(i)
+			v := strconv.Itoa(i)
 			r.writeAt([]string{"a", "b"}[i/3%2], int32(i%2), base.Add(time.Duration(i)*time.Second), v)
 			want = append(want, v)
 		}
@@ -428,7 +429,10 @@ func TestScanStopsWithItsReader(t *testing.T) {
 		r.write("t", 0, "a", "b", "c")
 		for _, rg := range []bus.Range{{Topics: []event.Glob{"t"}}, {Topics: []event.Glob{"t"}, Last: 3}, {Topics: []event.Glob{"t"}, Follow: true}} {
 			n := 0
-			for range r.Scan(t.Context(), rg) {
+			for _, err := range r.Scan(t.Context(), rg) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				if n++; n == 2 {
 					break
 				}
@@ -498,6 +502,30 @@ func TestFollowGoesOn(t *testing.T) {
 	})
 }
 
+func TestScanEndsWithTheBus(t *testing.T) {
+	for name, rg := range map[string]bus.Range{"follow": {Topics: []event.Glob{"t"}, Follow: true}, "finite": {Topics: []event.Glob{"t"}}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newLogRig(t)
+				r.create(1, nil, "t")
+				r.write("t", 0, "a")
+				r.broker.Control(kmsg.Fetch, func(kmsg.Request) (kmsg.Response, error, bool) {
+					if err := r.Close(); err != nil {
+						t.Error(err)
+					}
+					return nil, errors.New("cut the connection"), true
+				})
+				if _, err := collect(r.Scan(t.Context(), rg)); !errors.Is(err, bus.ErrClosed) {
+					t.Errorf("got %v, want ErrClosed", err)
+				}
+				if _, err := collect(r.Scan(t.Context(), rg)); !errors.Is(err, bus.ErrClosed) {
+					t.Errorf("afterwards: got %v, want ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
 func TestFollowWaitsForABrokerThatIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newLogRig(t)
@@ -551,7 +579,7 @@ func TestScanOverThreeBrokersWhileLeadersMove(t *testing.T) {
 	var want []string
 	var recs []*kgo.Record
 	for i := range 600 {
-		want = append(want, fmt.Sprint(i))
+		want = append(want, strconv.Itoa(i))
 		recs = append(recs, &kgo.Record{Topic: "t", Partition: int32(i % 6), Value: []byte(want[i]), Timestamp: base.Add(time.Duration(i) * time.Millisecond)})
 	}
 	if err := raw.ProduceSync(t.Context(), recs...).FirstErr(); err != nil {

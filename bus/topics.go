@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -158,7 +159,7 @@ func (b *Bus) createTopics(ctx context.Context, plans map[event.Topic]topicPlan,
 		rt.ReplicationFactor = int16(replication)
 		set := func(name string, value int64) {
 			c := kmsg.NewCreateTopicsRequestTopicConfig()
-			c.Name, c.Value = name, kmsg.StringPtr(strconv.FormatInt(value, 10))
+			c.Name, c.Value = name, new(strconv.FormatInt(value, 10))
 			rt.Configs = append(rt.Configs, c)
 		}
 		set(configRetention, plans[t].retention.Milliseconds())
@@ -267,7 +268,7 @@ func parseRetention(ms string) (time.Duration, error) {
 	return time.Duration(n) * time.Millisecond, nil
 }
 
-// topicConfigs are the settings of topics, those that are secret left out.
+// topicConfigs are the settings of topics, those that are secret left out. It returns what it has even where it fails for some.
 func (b *Bus) topicConfigs(ctx context.Context, topics []event.Topic) (map[event.Topic]map[string]string, error) {
 	out := make(map[event.Topic]map[string]string, len(topics))
 	if len(topics) == 0 {
@@ -281,9 +282,11 @@ func (b *Bus) topicConfigs(ctx context.Context, topics []event.Topic) (map[event
 	if err != nil {
 		return nil, fmt.Errorf("describe topics: %w", b.reach(err))
 	}
+	var errs []error
 	for _, d := range described {
 		if d.Err != nil {
-			return nil, &Error{Op: "describe topic", Topic: event.Topic(d.Name), Partition: -1, Offset: -1, Err: b.reach(d.Err)}
+			errs = append(errs, &Error{Op: "describe topic", Topic: event.Topic(d.Name), Partition: -1, Offset: -1, Err: b.reach(d.Err)})
+			continue
 		}
 		m := make(map[string]string, len(d.Configs))
 		for _, c := range d.Configs {
@@ -293,7 +296,7 @@ func (b *Bus) topicConfigs(ctx context.Context, topics []event.Topic) (map[event
 		}
 		out[event.Topic(d.Name)] = m
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // TopicInfo is a topic as the broker has it.
@@ -302,9 +305,9 @@ type TopicInfo struct {
 	ID          string // a UUID; empty where the broker has none
 	Partitions  []PartitionInfo
 	Replication int
-	Declared    bool          // in the catalogue, or the dead letters of one that is
-	Retention   time.Duration // below zero: for ever
-	Configs     map[string]string
+	Declared    bool              // in the catalogue, or the dead letters of one that is
+	Retention   time.Duration     // below zero: for ever
+	Configs     map[string]string // nil: the broker does not show them to us
 }
 
 // PartitionInfo is one partition of a topic. End is the offset of the next record.
@@ -336,7 +339,7 @@ func (b *Bus) Topics(ctx context.Context, globs ...event.Glob) ([]TopicInfo, err
 		if !matchesAny(globs, name) {
 			continue
 		}
-		if t.Err != nil {
+		if t.Err != nil && !kerr.IsRetriable(t.Err) {
 			return nil, &Error{Op: "topics", Topic: name, Partition: -1, Offset: -1, Err: b.reach(t.Err)}
 		}
 		info := TopicInfo{Name: name, Replication: t.Partitions.NumReplicas()}
@@ -354,8 +357,11 @@ func (b *Bus) Topics(ctx context.Context, globs ...event.Glob) ([]TopicInfo, err
 		return nil, nil
 	}
 	configs, err := b.topicConfigs(ctx, names)
-	if err != nil {
-		return nil, err
+	if configs == nil {
+		return nil, fmt.Errorf("topics: %w", err)
+	}
+	if err != nil { // some may not be shown to us, and some may be gone by now
+		b.log.DebugContext(ctx, "topics: settings", slog.Any("error", err))
 	}
 	if err := b.fillOffsets(ctx, infos); err != nil {
 		return nil, err

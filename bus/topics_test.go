@@ -61,7 +61,7 @@ func TestEnsureTopicsCreatesTheCatalogue(t *testing.T) {
 func TestEnsureTopicsReportsDifferencesAndChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newLogRig(t, event.Spec{Topic: asked, Tier: "high"})
-		r.create(2, map[string]*string{"retention.ms": kadm.StringPtr("-1"), "max.message.bytes": kadm.StringPtr("2000000")}, string(asked))
+		r.create(2, map[string]*string{"retention.ms": new("-1"), "max.message.bytes": new("2000000")}, string(asked))
 		want := []bus.TopicDifference{
 			{Topic: asked, What: "partitions", Have: "2", Want: "6"},
 			{Topic: asked, What: "retention", Have: "unlimited", Want: "168h0m0s"},
