@@ -199,11 +199,11 @@ func remove(t *testing.T, dir, name string) {
 func TestAfterAKillAnyFlippedByteOfTheRecordsIsRefused(t *testing.T) {
 	_, killed := filled(t)
 	sizes := files(t, killed)
-	for _, name := range []string{segmentFile, "log/groups.log", "log/pids.log"} {
+	for name, step := range map[string]int{segmentFile: 1, "log/groups.log": 5, "log/pids.log": 5} {
 		if sizes[name] == 0 {
 			t.Fatalf("%s is empty", name)
 		}
-		for at := range sizes[name] {
+		for at := 0; at < sizes[name]; at += step {
 			edit(t, killed, name, flip(at))
 			refused(t, killed, name)
 			edit(t, killed, name, flip(at))

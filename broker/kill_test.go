@@ -95,7 +95,7 @@ func (p *process) end(t *testing.T) {
 func TestKillsLoseRepeatAndReorderNothing(t *testing.T) {
 	const (
 		kills   = 6
-		between = 4000 // acknowledged records
+		between = 2500 // acknowledged records
 		keys    = 100
 		window  = 2000 // records under way
 	)
