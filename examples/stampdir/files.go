@@ -37,16 +37,19 @@ func list(root string) ([]string, error) {
 	return paths, nil
 }
 
-// read returns a file's content. The error says why the file cannot be stamped.
-func read(path string) ([]byte, error) {
+// read returns a file's content, or why the file cannot be stamped.
+func read(path string) (content []byte, refused string) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, err.Error()
 	}
 	if info.Size() > sizeLimit {
-		return nil, fmt.Errorf("%d bytes, the limit is %d", info.Size(), sizeLimit)
+		return nil, fmt.Sprintf("%d bytes, the limit is %d", info.Size(), sizeLimit)
 	}
-	return os.ReadFile(path)
+	if content, err = os.ReadFile(path); err != nil {
+		return nil, err.Error()
+	}
+	return content, ""
 }
 
 // hashOf is what the bridge must answer: for a file without a stamp what b3sum prints, computed here without the bridge's

@@ -75,15 +75,15 @@ func (r *run) publish(ctx context.Context, paths []string) error {
 // publishFile asks for a stamp on one file. The ids follow from path and content, so that a rerun repeats them and everyone
 // downstream can tell. What differs between runs travels in the metadata, which the bridge's events carry on.
 func (r *run) publishFile(ctx context.Context, path string) error {
-	content, err := read(filepath.Join(r.root, path))
-	if err != nil {
-		r.tally.refuse(event.ID{}, refusal{path, err.Error()})
+	content, refused := read(filepath.Join(r.root, path))
+	if refused != "" {
+		r.tally.refuse(event.ID{}, refusal{path, refused})
 		return nil
 	}
 	hash := hashOf(content)
-	id := event.DeriveID(r.space(), path+"\x00"+hash)
+	id := event.DeriveID(r.space(), filepath.ToSlash(path)+"\x00"+hash)
 	r.tally.request(id, request{path, hash})
-	_, err = r.bus.Publish(
+	_, err := r.bus.Publish(
 		ctx, requestFor(path, content),
 		bus.WithID(id),
 		bus.WithCorrelation(r.correlation(path)),
@@ -125,7 +125,7 @@ func (r *run) space() event.ID {
 
 // correlation names the flow of one file: the same in every run, and told from others' by the directory's prefix.
 func (r *run) correlation(path string) event.CorrelationID {
-	return event.CorrelationID(r.flow() + event.DeriveID(r.space(), path).String())
+	return event.CorrelationID(r.flow() + event.DeriveID(r.space(), filepath.ToSlash(path)).String())
 }
 
 func (r *run) flow() string { return "stampdir-" + r.space().String() + "-" }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/zeebo/blake3"
@@ -25,7 +26,7 @@ func ParseHash(s string) (Hash, error) {
 		return Hash{}, fmt.Errorf("parse hash: %w", err)
 	}
 	if h.String() != s {
-		return Hash{}, fmt.Errorf("parse hash: upper-case hex digits")
+		return Hash{}, errors.New("parse hash: upper-case hex digits")
 	}
 	return h, nil
 }

@@ -88,8 +88,7 @@ func (s service) refuse(ctx context.Context, d bus.Delivery, why error, namespac
 }
 
 func validationError(err error) contract.ValidationError {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return contract.ValidationError{Path: r.path, Rule: r.rule, Message: r.message}
 	}
 	return contract.ValidationError{Message: err.Error()}

@@ -116,8 +116,6 @@ func announcements(t *testing.T, b *bustest.Bench, cause event.ID, n int) []even
 	return got
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestStampIsAnsweredAndAnnounced(t *testing.T) {
 	withBridge(t, func(t *testing.T, b *bustest.Bench) {
 		got, req := ask[contract.StampResponse](t, b, contract.StampRequest{
@@ -129,7 +127,7 @@ func TestStampIsAnsweredAndAnnounced(t *testing.T) {
 			BLAKE3Hash: h.String(), Metadata: map[string]any{"author": "me"}, StampTime: req.Time, StampID: s.UID.String(),
 			Stamp: text(t, s), StampedContent: string(apply(t, []byte("package a\n"), s)),
 			StampType: contract.StampTypeLightweight, Namespace: "test", MetadataVersion: "0.1",
-			PerformanceMetrics: &contract.StampResponsePerformanceMetrics{FileSizeBytes: ptr[int64](10), PerformanceGrade: "A"},
+			PerformanceMetrics: &contract.StampResponsePerformanceMetrics{FileSizeBytes: new(int64(10)), PerformanceGrade: "A"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("response (-want +got):\n%s", diff)
@@ -137,7 +135,7 @@ func TestStampIsAnsweredAndAnnounced(t *testing.T) {
 		announced, from := await[contract.MetadataStamped](t, b, req.CorrelationID)
 		wantEvent := contract.MetadataStamped{
 			BLAKE3Hash: h.String(), Namespace: "test", ContentType: "text/x-go", StampID: s.UID.String(), FilePath: "a.go",
-			FileSizeBytes: ptr[int64](10), HashAlgorithm: contract.HashAlgorithmBLAKE3, StampType: contract.StampTypeLightweight,
+			FileSizeBytes: new(int64(10)), HashAlgorithm: contract.HashAlgorithmBLAKE3, StampType: contract.StampTypeLightweight,
 			CreatedAt: req.Time,
 		}
 		if diff := cmp.Diff(wantEvent, announced); diff != "" {
@@ -429,15 +427,15 @@ func TestVerifyIsAnswered(t *testing.T) {
 		facts   string // in the metadata
 		failed  bool   // announced as validation_failed
 	}{
-		"a stamped text":      {request: contract.VerifyRequest{Content: line}, valid: true, stamps: ptr[int64](1), facts: `"timestamp":"2026-11-24T12:00:00.005Z"`},
-		"a rich stamp":        {request: contract.VerifyRequest{Content: block}, valid: true, stamps: ptr[int64](1), facts: `"namespace":"ns","file_path":"a.md"`},
-		"bytes":               {request: contract.VerifyRequest{ContentBase64: base64.StdEncoding.EncodeToString([]byte(line))}, valid: true, stamps: ptr[int64](1), facts: "{"},
-		"the expected hash":   {request: contract.VerifyRequest{Content: line, ExpectedHash: right}, valid: true, stamps: ptr[int64](1), facts: "{"},
-		"the hash beside":     {request: contract.VerifyRequest{Content: line, BLAKE3Hash: right}, valid: true, stamps: ptr[int64](1), facts: "{"},
-		"another one":         {request: contract.VerifyRequest{Content: line, ExpectedHash: other}, stamps: ptr[int64](1), reason: "content is not the expected one", facts: "{", failed: true},
-		"another one beside":  {request: contract.VerifyRequest{Content: line, BLAKE3Hash: other}, stamps: ptr[int64](1), reason: "content is not the expected one", facts: "{", failed: true},
-		"changed content":     {request: contract.VerifyRequest{Content: line + "x"}, stamps: ptr[int64](1), reason: "content differs from its lightweight stamp", facts: "{", failed: true},
-		"no stamp":            {request: contract.VerifyRequest{Content: "plain"}, stamps: ptr[int64](0), reason: "no stamp found", facts: "null", failed: true},
+		"a stamped text":      {request: contract.VerifyRequest{Content: line}, valid: true, stamps: new(int64(1)), facts: `"timestamp":"2026-11-24T12:00:00.005Z"`},
+		"a rich stamp":        {request: contract.VerifyRequest{Content: block}, valid: true, stamps: new(int64(1)), facts: `"namespace":"ns","file_path":"a.md"`},
+		"bytes":               {request: contract.VerifyRequest{ContentBase64: base64.StdEncoding.EncodeToString([]byte(line))}, valid: true, stamps: new(int64(1)), facts: "{"},
+		"the expected hash":   {request: contract.VerifyRequest{Content: line, ExpectedHash: right}, valid: true, stamps: new(int64(1)), facts: "{"},
+		"the hash beside":     {request: contract.VerifyRequest{Content: line, BLAKE3Hash: right}, valid: true, stamps: new(int64(1)), facts: "{"},
+		"another one":         {request: contract.VerifyRequest{Content: line, ExpectedHash: other}, stamps: new(int64(1)), reason: "content is not the expected one", facts: "{", failed: true},
+		"another one beside":  {request: contract.VerifyRequest{Content: line, BLAKE3Hash: other}, stamps: new(int64(1)), reason: "content is not the expected one", facts: "{", failed: true},
+		"changed content":     {request: contract.VerifyRequest{Content: line + "x"}, stamps: new(int64(1)), reason: "content differs from its lightweight stamp", facts: "{", failed: true},
+		"no stamp":            {request: contract.VerifyRequest{Content: "plain"}, stamps: new(int64(0)), reason: "no stamp found", facts: "null", failed: true},
 		"a hash alone":        {request: contract.VerifyRequest{BLAKE3Hash: right}, reason: "the bridge keeps no record of its stamps", facts: "null"},
 		"two expected hashes": {request: contract.VerifyRequest{Content: line, BLAKE3Hash: right, ExpectedHash: other}, reason: "expected_hash and blake3_hash differ", facts: "null"},
 		"broken base64":       {request: contract.VerifyRequest{ContentBase64: "YWJ"}, reason: "content_base64: illegal base64", facts: "null"},
