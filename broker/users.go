@@ -14,17 +14,14 @@ const plainMechanism = "PLAIN"
 // answerWrongPasswords makes the broker tell a client that its PLAIN user or password is wrong, as other brokers do. The
 // broker inside hangs up instead, which a client takes for a broken network. It still does for SCRAM.
 func answerWrongPasswords(c *kfake.Cluster, users []User) {
-	c.ControlKey(int16(kmsg.SASLAuthenticate), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		req, ok := kreq.(*kmsg.SASLAuthenticateRequest)
-		if !ok || maybePlain(req.SASLAuthBytes, users) {
-			return nil, nil, false
-		}
-		resp := kmsg.NewPtrSASLAuthenticateResponse()
-		resp.Version = req.Version
-		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		resp.ErrorMessage = new("wrong user or password")
-		return resp, nil, true
+	c.Fault(kfake.Fault{
+		Keys:  []kmsg.Key{kmsg.SASLAuthenticate},
+		Err:   kerr.SaslAuthenticationFailed,
+		Count: -1,
+		When: func(kreq kmsg.Request) bool {
+			req, ok := kreq.(*kmsg.SASLAuthenticateRequest)
+			return ok && !maybePlain(req.SASLAuthBytes, users)
+		},
 	})
 }
 
