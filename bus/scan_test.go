@@ -281,6 +281,24 @@ func TestScanLastReturnsTheNewestAcrossPartitions(t *testing.T) {
 	})
 }
 
+func TestScanLastLooksBehindHoles(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newLogRig(t)
+		r.create(2, nil, "t")
+		base := time.Now()
+		r.writeAt("t", 1, base, "old")
+		r.writeAt("t", 1, base.Add(time.Second), "older than a and b")
+		r.writeAt("t", 0, base.Add(2*time.Second), "a")
+		for range 6 {
+			r.transact("t", 0, kgo.TryAbort, "x")
+		}
+		r.writeAt("t", 0, base.Add(3*time.Second), "b")
+		if diff := cmp.Diff([]string{"a", "b"}, values(t, r.Bus, bus.Range{Topics: []event.Glob{"t"}, Last: 2})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestScanBounds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newLogRig(t)
