@@ -239,7 +239,7 @@ func (b *Bus) prepare(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Reco
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	r.Envelope = e
-	rec.Topic, rec.Value, rec.Headers = string(r.Topic), value, toKafkaHeaders(headersOf(e, o.Headers))
+	rec.Topic, rec.Value, rec.Headers = string(r.Topic), value, headersOf(e, o.Headers)
 	rec.Timestamp = e.Time
 	switch {
 	case o.NullKey:

@@ -20,7 +20,7 @@ type causeKey struct{}
 // WithCause returns a context in which published events follow from e: the same correlation, its id as causation, its
 // metadata, and ids derived from (e's id, group, type, n-th publish), so that a redelivered handler publishes the same ids.
 func WithCause(ctx context.Context, e Envelope, group string) context.Context {
-	return context.WithValue(ctx, causeKey{}, &cause{envelope: e, group: group, count: map[Topic]int{}})
+	return context.WithValue(ctx, causeKey{}, &cause{envelope: e, group: group})
 }
 
 // CauseOf returns the event that ctx follows from, if any.
@@ -44,6 +44,9 @@ func New(ctx context.Context, typ Topic, payload []byte, from Source, now time.T
 	e := Envelope{Type: typ, Time: now.UTC().Truncate(time.Millisecond), Version: "1.0.0", Source: from, Payload: payload}
 	if c, ok := ctx.Value(causeKey{}).(*cause); ok {
 		c.mu.Lock()
+		if c.count == nil {
+			c.count = map[Topic]int{}
+		}
 		c.count[typ]++
 		n := c.count[typ]
 		c.mu.Unlock()

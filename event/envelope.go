@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -54,35 +53,6 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // ErrNotEvent is in the chain of every error of [Decode]: the bytes are not an event, and no later try will change that.
 var ErrNotEvent = errors.New("not an event")
 
-type wireEnvelope struct {
-	ID          jsonx.Value `json:"event_id"`
-	Type        jsonx.Value `json:"event_type"`
-	Correlation jsonx.Value `json:"correlation_id"`
-	Causation   jsonx.Value `json:"causation_id"`
-	Time        jsonx.Value `json:"timestamp"`
-	Version     jsonx.Value `json:"version"`
-	Source      jsonx.Value `json:"source"`
-	Metadata    jsonx.Value `json:"metadata"`
-	Payload     jsonx.Value `json:"payload"`
-	Unknown     jsonx.Value `json:",embed"`
-}
-
-type wireSource struct {
-	Service  jsonx.Value `json:"service"`
-	Instance jsonx.Value `json:"instance_id"`
-	Host     jsonx.Value `json:"hostname"`
-	Unknown  jsonx.Value `json:",embed"`
-}
-
-type wireMetadata struct {
-	TraceID  jsonx.Value `json:"trace_id"`
-	SpanID   jsonx.Value `json:"span_id"`
-	UserID   jsonx.Value `json:"user_id"`
-	TenantID jsonx.Value `json:"tenant_id"`
-	Extra    jsonx.Value `json:"extra"`
-	Unknown  jsonx.Value `json:",embed"`
-}
-
 // Decode reads an envelope from strict JSON. It must be an object with an object payload; other fields may be missing or
 // unusable (they stay zero, see [Envelope.Complete]). An envelope inside the payload is unwrapped, and Nested says so. The
 // result does not share memory with b.
@@ -107,78 +77,178 @@ func Decode(b []byte) (Envelope, error) {
 
 const maxNesting = 3
 
+// decode takes every string from one copy of b.
 func decode(b []byte) (Envelope, error) {
-	var w wireEnvelope
-	if err := jsonx.Unmarshal(b, &w); err != nil {
+	var e Envelope
+	var source, metadata fields
+	w := fields{bytes: b, text: string(b)}
+	err := jsonx.Each(b, func(name []byte, from, to int) {
+		switch v := w.at(from, to); string(name) {
+		case "event_id":
+			e.ID = idOf(v.string())
+		case "event_type":
+			if t := Topic(v.string()); t != "" && t.legal() == nil {
+				e.Type = t
+			}
+		case "correlation_id":
+			if c := CorrelationID(v.string()); c.Valid() {
+				e.CorrelationID = c
+			}
+		case "causation_id":
+			e.CausationID = idOf(v.string())
+		case "timestamp":
+			e.Time = parseTime(v.string())
+		case "version":
+			if s := v.string(); isSemver(s) {
+				e.Version = s
+			}
+		case "source":
+			source = v
+		case "metadata":
+			metadata = v
+		case "payload":
+			e.Payload = v.object()
+		default:
+			e.Unknown = appendMember(e.Unknown, name, v.bytes)
+		}
+	})
+	if err != nil {
 		return Envelope{}, fmt.Errorf("%w: %w", ErrNotEvent, err)
 	}
-	if w.Payload.Kind() != '{' {
+	if e.Payload == nil {
 		return Envelope{}, fmt.Errorf("%w: /payload is not an object", ErrNotEvent)
 	}
-	e := Envelope{
-		Type:    Topic(text(w.Type)),
-		Version: text(w.Version),
-		Payload: json.RawMessage(w.Payload),
-		Unknown: members(w.Unknown),
-	}
-	e.ID, _ = ParseID(text(w.ID)) // zero: completed later, and counted
-	e.CausationID, _ = ParseID(text(w.Causation))
-	if c := CorrelationID(text(w.Correlation)); c.Valid() {
-		e.CorrelationID = c
-	}
-	if !semver.MatchString(e.Version) {
-		e.Version = ""
-	}
-	if e.Type.legal() != nil {
-		e.Type = ""
-	}
-	e.Time = parseTime(text(w.Time))
-	var s wireSource
-	if w.Source.Kind() == '{' && jsonx.Unmarshal(w.Source, &s) == nil {
-		e.Source = Source{Service: text(s.Service), Instance: text(s.Instance), Host: text(s.Host), Unknown: members(s.Unknown)}
-	}
-	var m wireMetadata
-	if w.Metadata.Kind() == '{' && jsonx.Unmarshal(w.Metadata, &m) == nil {
-		e.Metadata = Metadata{
-			TraceID: traceID(text(m.TraceID)), SpanID: text(m.SpanID), UserID: text(m.UserID), TenantID: text(m.TenantID),
-			Extra: members(m.Extra), Unknown: members(m.Unknown),
-		}
-	}
+	e.Unknown = closeMembers(e.Unknown)
+	e.Source.read(source)
+	e.Metadata.read(metadata)
 	return e, nil
+}
+
+// fields is a JSON value twice: as bytes that are the caller's, and as a string that is ours.
+type fields struct {
+	bytes []byte
+	text  string
+}
+
+func (f fields) at(from, to int) fields { return fields{f.bytes[from:to], f.text[from:to]} }
+
+// string is the string that f holds, or "".
+func (f fields) string() string {
+	if len(f.text) == 0 || f.text[0] != '"' {
+		return ""
+	}
+	if strings.IndexByte(f.text, '\\') < 0 {
+		return f.text[1 : len(f.text)-1]
+	}
+	return jsonx.Text(f.bytes)
+}
+
+// object is a copy of the object that f holds, or nil.
+func (f fields) object() json.RawMessage {
+	if len(f.text) == 0 || f.text[0] != '{' {
+		return nil
+	}
+	return bytes.Clone(f.bytes)
+}
+
+// members calls member for every member of the object that f holds.
+func (f fields) members(member func(name []byte, v fields)) {
+	if len(f.bytes) > 2 && f.bytes[0] == '{' {
+		err := jsonx.Each(f.bytes, func(name []byte, from, to int) { member(name, f.at(from, to)) })
+		_ = err // it has been read before, as part of the envelope
+	}
+}
+
+func (s *Source) read(f fields) {
+	f.members(func(name []byte, v fields) {
+		switch string(name) {
+		case "service":
+			s.Service = v.string()
+		case "instance_id":
+			s.Instance = v.string()
+		case "hostname":
+			s.Host = v.string()
+		default:
+			s.Unknown = appendMember(s.Unknown, name, v.bytes)
+		}
+	})
+	s.Unknown = closeMembers(s.Unknown)
+}
+
+func (m *Metadata) read(f fields) {
+	f.members(func(name []byte, v fields) {
+		switch string(name) {
+		case "trace_id":
+			m.TraceID = traceID(v.string())
+		case "span_id":
+			m.SpanID = v.string()
+		case "user_id":
+			m.UserID = v.string()
+		case "tenant_id":
+			m.TenantID = v.string()
+		case "extra":
+			if len(v.bytes) > 2 {
+				m.Extra = v.object()
+			}
+		default:
+			m.Unknown = appendMember(m.Unknown, name, v.bytes)
+		}
+	})
+	m.Unknown = closeMembers(m.Unknown)
+}
+
+// appendMember adds one member to an object that closeMembers ends.
+func appendMember(object json.RawMessage, name, value []byte) json.RawMessage {
+	if object == nil {
+		object = append(object, '{')
+	} else {
+		object = append(object, ',')
+	}
+	object = jsonx.AppendQuote(object, string(name))
+	object = append(object, ':')
+	return append(object, value...)
+}
+
+func closeMembers(object json.RawMessage) json.RawMessage {
+	if object == nil {
+		return nil
+	}
+	return append(object, '}')
+}
+
+// idOf is the id that s spells, or none, which is completed later and counted.
+func idOf(s string) ID {
+	if s == "" {
+		return ID{}
+	}
+	id, _ := ParseID(s)
+	return id
 }
 
 // isEnvelope reports whether payload is itself a whole envelope: someone wrapped twice.
 func isEnvelope(payload []byte) bool {
-	if !strings.Contains(string(payload), `"event_type"`) {
+	if !bytes.Contains(payload, []byte(`"event_type"`)) {
 		return false
 	}
 	e, err := decode(payload)
 	return err == nil && !e.ID.IsZero() && e.Type.parts() != topicParts{} && e.CorrelationID != ""
 }
 
-// text is the string that v holds, or "".
-func text(v jsonx.Value) string {
-	if len(v) == 0 || v.Kind() != '"' {
-		return ""
+// isSemver reports whether s is three numbers of at most nine digits with dots between.
+func isSemver(s string) bool {
+	dots, digits := 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9' && digits < 9:
+			digits++
+		case c == '.' && digits > 0 && dots < 2:
+			dots, digits = dots+1, 0
+		default:
+			return false
+		}
 	}
-	if len(v) < 64 && !strings.ContainsRune(string(v), '\\') {
-		return string(v[1 : len(v)-1])
-	}
-	var s string
-	if jsonx.Unmarshal(v, &s) != nil {
-		return ""
-	}
-	return s
+	return dots == 2 && digits > 0
 }
-
-func members(v jsonx.Value) json.RawMessage {
-	if v.Kind() != '{' || len(v) <= 2 {
-		return nil
-	}
-	return json.RawMessage(v)
-}
-
-var semver = regexp.MustCompile(`^\d{1,9}\.\d{1,9}\.\d{1,9}$`)
 
 // parseTime reads RFC 3339; a time without a zone is taken as UTC.
 func parseTime(s string) time.Time {
@@ -192,6 +262,9 @@ func parseTime(s string) time.Time {
 
 // traceID normalises a UUID to the 32 hexadecimal digits of the W3C trace context.
 func traceID(s string) string {
+	if len(s) != 36 {
+		return s
+	}
 	if id, err := ParseID(s); err == nil {
 		return strings.ReplaceAll(id.String(), "-", "")
 	}
@@ -236,11 +309,15 @@ func (e Envelope) AppendJSON(b []byte) ([]byte, error) {
 		b = append(b, name...)
 		b = jsonx.AppendQuote(b, s)
 	}
-	str(`{"event_id":`, e.ID.String())
+	id := func(name string, id ID) {
+		b, _ = id.AppendText(append(append(b, name...), '"')) // never fails
+		b = append(b, '"')
+	}
+	id(`{"event_id":`, e.ID)
 	str(`,"event_type":`, string(e.Type))
 	str(`,"correlation_id":`, string(e.CorrelationID))
 	if !e.CausationID.IsZero() {
-		str(`,"causation_id":`, e.CausationID.String())
+		id(`,"causation_id":`, e.CausationID)
 	}
 	b = append(b, `,"timestamp":"`...)
 	b = e.Time.UTC().AppendFormat(b, timeLayout)

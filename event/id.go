@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -41,6 +42,18 @@ func ParseID(s string) (ID, error) {
 
 // String returns the usual text form, in lower case.
 func (id ID) String() string { return uuid.UUID(id).String() }
+
+// AppendText implements [encoding.TextAppender]. It never fails.
+func (id ID) AppendText(b []byte) ([]byte, error) {
+	var text [36]byte
+	hex.Encode(text[0:8], id[0:4])
+	hex.Encode(text[9:13], id[4:6])
+	hex.Encode(text[14:18], id[6:8])
+	hex.Encode(text[19:23], id[8:10])
+	hex.Encode(text[24:36], id[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return append(b, text[:]...), nil
+}
 
 // IsZero reports whether id is none.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -30,10 +30,12 @@ const (
 	maxTopic  = 249 // Kafka's limit
 )
 
-var (
-	legalTopic = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-	word       = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-)
+var word = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func illegal(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return !letter && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+}
 
 // ParseTopic checks s against the grammar, dead-letter topics included, and says what is wrong with it.
 func ParseTopic(s string) (Topic, error) {
@@ -52,7 +54,7 @@ func (t Topic) legal() error {
 	switch {
 	case len(t) == 0 || len(t) > maxTopic:
 		return fmt.Errorf("topic %q: %d characters, Kafka allows 1 to %d", string(t), len(t), maxTopic)
-	case t == "." || t == ".." || !legalTopic.MatchString(string(t)):
+	case t == "." || t == ".." || strings.IndexFunc(string(t), illegal) >= 0:
 		return fmt.Errorf("topic %q: Kafka allows letters, digits, '.', '_' and '-' only", string(t))
 	}
 	return nil

@@ -77,25 +77,45 @@ func Indent(b []byte) ([]byte, error) {
 
 // Member is the string value of a top-level member of object, found without decoding the rest.
 func Member(object []byte, name string) (string, bool) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(object))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return "", false
+	v, found := "", false
+	err := Each(object, func(n []byte, from, to int) {
+		if string(n) == name && object[from] == '"' {
+			v, found = Text(object[from:to]), true
+		}
+	})
+	return v, found && err == nil
+}
+
+// Each calls member for every member of a JSON object: its name, and where its value stands in object. It is strict, as
+// [Unmarshal] is; members before an error have been called for.
+func Each(object []byte, member func(name []byte, from, to int)) error {
+	r := NewReader(object, Limits{Depth: 10_000})
+	defer r.Free()
+	if k := r.Peek(); k != '{' && k != 0 {
+		return r.fail(r.offset(), "not an object")
 	}
-	for d.PeekKind() == '"' {
-		t, err := d.ReadToken()
+	if _, err := r.Next(); err != nil {
+		return err
+	}
+	for r.Peek() != '}' {
+		name, err := r.Next()
 		if err != nil {
-			return "", false
+			return err
 		}
-		if t.String() != name {
-			if d.SkipValue() != nil {
-				return "", false
-			}
-			continue
+		if bytes.IndexByte(name, '\\') < 0 {
+			name = name[1 : len(name)-1]
+		} else {
+			name = []byte(Text(name))
 		}
-		if v, err := d.ReadToken(); err == nil && v.Kind() == '"' {
-			return v.String(), true
+		value, err := r.dec.ReadValue()
+		if err != nil {
+			return r.syntax(err)
 		}
-		return "", false
+		to := r.Offset()
+		member(name, to-len(value), to)
 	}
-	return "", false
+	if _, err := r.Next(); err != nil {
+		return err
+	}
+	return r.End()
 }
