@@ -1,0 +1,131 @@
+// Package readme holds the test that does what the README shows.
+package readme
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const root = "../.."
+
+func readme(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// blocks are the code blocks of a language.
+func blocks(text, language string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+func TestCommandsWork(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "omnibus")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, root+"/cmd/omnibus").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	address := up(t, binary)
+	exit := regexp.MustCompile(`\s+# exit (\d+)$`)
+	ran := 0
+	for _, block := range blocks(readme(t), "sh") {
+		for line := range strings.Lines(block) {
+			line = strings.TrimSpace(line)
+			want := 0
+			if m := exit.FindStringSubmatch(line); m != nil {
+				want, _ = strconv.Atoi(m[1]) // the pattern says digits
+				line = exit.ReplaceAllString(line, "")
+			}
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(line, "bin/omnibus", binary))
+			cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS="+address)
+			out, err := cmd.CombinedOutput()
+			got := 0
+			if exited := (*exec.ExitError)(nil); errors.As(err, &exited) {
+				got = exited.ExitCode()
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if got != want {
+				t.Errorf("%s\nexit %d, want %d\n%s", line, got, want, out)
+			}
+			ran++
+		}
+	}
+	if ran < 6 {
+		t.Errorf("%d commands found in the README, want at least 6", ran)
+	}
+}
+
+// up starts the stack as "make up" does, on free ports, and returns its address.
+func up(t *testing.T, binary string) string {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0")
+	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS=")
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("omnibus up ended with %v", err)
+		}
+	})
+	address := ""
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "Kafka" {
+			address = f[1]
+		}
+		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+			return address
+		}
+	}
+	t.Fatal("omnibus up ended before it was ready")
+	return ""
+}
+
+func TestCodeIsCopiedFromTheExamples(t *testing.T) {
+	text := readme(t)
+	found := regexp.MustCompile("(?s)<!-- (examples/[^ ]+) -->\n```go\n(.*?)```").FindAllStringSubmatch(text, -1)
+	if len(found) != len(blocks(text, "go")) || len(found) == 0 {
+		t.Fatalf("%d Go blocks name their example, there are %d", len(found), len(blocks(text, "go")))
+	}
+	for _, m := range found {
+		source, err := os.ReadFile(filepath.Join(root, m[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(source), m[2]) {
+			t.Errorf("the code that the README shows of %s is not in it", m[1])
+		}
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme(t), -1) {
+		if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+			t.Errorf("link to %s: %v", m[1], err)
+		}
+	}
+}
