@@ -450,3 +450,39 @@ func TestAFailedWriteStopsTheBroker(t *testing.T) {
 		t.Error("a broker that failed left the directory as in order")
 	}
 }
+
+func TestAKillInTheFirstStart(t *testing.T) {
+	_, killed := filled(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "log"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	meta, err := os.ReadFile(filepath.Join(killed, "log", "meta.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, dir, "log/meta.json", with(meta)) // it is written first, and nothing else was
+	edit(t, dir, "log/topics.json.tmp", with([]byte("{")))
+	b := start(t, broker.Config{Dir: dir})
+	cl := client(t, b)
+	createTopic(t, cl, "app.a", 1)
+	produce(t, cl, "app.a", "1")
+}
+
+func TestAStartThatIsGivenUpLeavesTheDirectory(t *testing.T) {
+	for _, left := range []string{"clean", "killed"} {
+		t.Run(left, func(t *testing.T) {
+			clean, killed := filled(t)
+			dir := map[string]string{"clean": clean, "killed": killed}[left]
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := broker.Start(ctx, broker.Config{Dir: dir}); !errors.Is(err, context.Canceled) {
+				t.Errorf("start with a context that is over: %v", err)
+			}
+			b := start(t, broker.Config{Dir: dir})
+			if got := read(t, client(t, b), "app.a"); len(got) != 3 || b.Recovery().Clean != (left == "clean") {
+				t.Errorf("records %v, recovery %+v", got, b.Recovery())
+			}
+		})
+	}
+}
