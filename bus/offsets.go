@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"math/bits"
 )
 
@@ -28,7 +29,7 @@ type offsets struct {
 
 // startAt begins at a position with nothing outstanding.
 func (o *offsets) startAt(pos int64) {
-	*o = offsets{low: pos, next: pos, restored: pos, seen: pos, ring: o.ring}
+	*o = offsets{low: pos, next: pos, restored: pos, seen: pos}
 }
 
 // arrived notes that the log goes on at off. What the metadata knows as unsettled but is passed over so is gone from the log
@@ -125,9 +126,10 @@ func (o *offsets) full(off int64) bool {
 	return span >= maxSpan || (min(3*(o.n+1), span/8+2)+20)*4/3 > maxMetadata
 }
 
-// The completed set in the commit metadata: version, flags, CRC-32 of what follows, watermark, width of the range, kind, and
-// then the unsettled offsets of that range as gaps (varints) or as a bitmap, the smaller; base64, as metadata is a string.
-// It is written as what is unsettled: everything else in the range is completed.
+// The completed set in the commit metadata: version, flags (none yet: 0), CRC-32 of what follows, watermark, width of the
+// range, kind, and then the unsettled offsets of that range as gaps (varints) or as a bitmap, the smaller; base64, as metadata
+// is a string. It is written as what is unsettled: everything else in the range is completed. docs/formats/commit-metadata.md
+// says it byte by byte.
 const (
 	setVersion    = 1
 	setGaps       = 0
@@ -175,7 +177,7 @@ func (o *offsets) restore(committed int64, metadata string) bool {
 		return true
 	}
 	b, err := base64.RawStdEncoding.DecodeString(metadata)
-	if err != nil || len(b) < setHeaderSize || b[0] != setVersion || binary.BigEndian.Uint32(b[2:]) != crc32.ChecksumIEEE(b[setHeaderSize:]) {
+	if err != nil || len(b) < setHeaderSize || b[0] != setVersion || b[1] != 0 || binary.BigEndian.Uint32(b[2:]) != crc32.ChecksumIEEE(b[setHeaderSize:]) {
 		return false
 	}
 	b = b[setHeaderSize:]
@@ -184,7 +186,7 @@ func (o *offsets) restore(committed int64, metadata string) bool {
 		return false
 	}
 	width, j := binary.Uvarint(b[i:])
-	if j <= 0 || width == 0 || width > maxSpan+1 || len(b) <= i+j {
+	if j <= 0 || width == 0 || width > maxSpan || committed > math.MaxInt64-2*maxSpan || len(b) <= i+j {
 		return false
 	}
 	kind, b := b[i+j], b[i+j+1:]
@@ -206,7 +208,7 @@ func readSet(kind byte, b []byte, low, width int64) (unsettled []int64, ok bool)
 		off := low
 		for len(b) > 0 {
 			gap, n := binary.Uvarint(b)
-			if n <= 0 || gap > uint64(width) || off+int64(gap) >= low+width || gap == 0 && len(unsettled) > 0 {
+			if n <= 0 || gap > uint64(width) || int64(gap) >= low+width-off || gap == 0 && len(unsettled) > 0 {
 				return nil, false
 			}
 			off += int64(gap)
