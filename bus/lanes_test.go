@@ -1,0 +1,5 @@
+package bus
+
+import "flag"
+
+var update = flag.Bool("update", false, "rewrite the goldens")
