@@ -103,7 +103,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if ctx.Err() != nil {
 		return result{retry: []int{index}, after: time.Second} // taken away meanwhile: it comes again elsewhere
 	}
-	verdict := Judge(err)
+	verdict, atLeast := judge(err)
 	if verdict == Skipped {
 		return result{}
 	}
@@ -119,11 +119,6 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 		schedule := c.cfg.Retry
 		if h != nil && h.retry != nil {
 			schedule = h.retry
-		}
-		var a *verdictError
-		var atLeast time.Duration
-		if errors.As(err, &a) {
-			atLeast = a.after
 		}
 		if wait, ok := retryDelay(schedule, l.attempt, atLeast, c.random()); ok {
 			return result{retry: []int{index}, after: wait, fingerprint: print}

@@ -53,20 +53,47 @@ func orUnnamed(err error) error {
 	return err
 }
 
-// Judge is the rule that turns a handler's error into a verdict, retries not yet counted. It is pure.
+// Judge is the rule that turns a handler's error into a verdict, retries not yet counted. It is pure. The outermost of
+// [Permanent], [Unavailable], [RetryAfter] and [Skip] decides. Where errors were joined, each is judged and the order they stand
+// in is no matter: an outage before a dead letter, a dead letter before a retry, and it is skipped only if all of them say so.
 func Judge(err error) Verdict {
-	if err == nil {
-		return Done
+	verdict, _ := judge(err)
+	return verdict
+}
+
+// judge is Judge, and how long a retry is to wait at least.
+func judge(err error) (Verdict, time.Duration) {
+	for err != nil {
+		switch e := err.(type) { //nolint:errorlint // the chain is walked here, as joined errors part it
+		case *verdictError:
+			return e.verdict, e.after
+		case *contentError:
+			return Dead, 0
+		case interface{ Unwrap() []error }:
+			return judgeAll(e.Unwrap())
+		}
+		next := errors.Unwrap(err)
+		if next == nil {
+			return WillRetry, 0
+		}
+		err = next
 	}
-	var a *verdictError
-	if errors.As(err, &a) {
-		return a.verdict
+	return Done, 0
+}
+
+func judgeAll(errs []error) (verdict Verdict, after time.Duration) {
+	weight := [...]int{Done: 0, Skipped: 1, WillRetry: 2, Dead: 3, WillPause: 4}
+	for _, err := range errs {
+		v, a := judge(err)
+		if weight[v] > weight[verdict] {
+			verdict = v
+		}
+		after = max(after, a)
 	}
-	var c *contentError
-	if errors.As(err, &c) {
-		return Dead
+	if verdict == Done {
+		verdict = WillRetry // an error that wraps nothing
 	}
-	return WillRetry
+	return verdict, after
 }
 
 // contentError is about the bytes, never about availability: it goes to the dead letters without a retry.
