@@ -56,7 +56,7 @@ func (c *consumer) addPartitions(ctx context.Context, have map[partitionID]bool,
 	if latest {
 		list = c.bus.admin.ListEndOffsets
 	}
-	found, err := c.bus.admin.ListTopics(ctx)
+	found, _, err := clusterMetadata(ctx, c.bus.client)
 	if err != nil {
 		return c.bus.reach(err)
 	}

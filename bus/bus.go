@@ -185,8 +185,8 @@ func (b *Bus) reach(err error) error {
 		return fmt.Errorf("%w by %v: %w", ErrUnauthorized, b.cfg.Brokers, err)
 	}
 	var refused *kerr.Error
-	if errors.As(err, &refused) {
-		return err // a broker answered
+	if errors.As(err, &refused) || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
+		return err // a broker answered, or nobody waits for one any more
 	}
 	return fmt.Errorf("%w at %v: %w", ErrUnreachable, b.cfg.Brokers, err)
 }

@@ -117,7 +117,7 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 
 // lookAround learns which topics there are, and refuses a subscription that could not keep its dead letters.
 func (c *consumer) lookAround(ctx context.Context) error {
-	found, err := c.bus.admin.ListTopics(ctx)
+	found, _, err := clusterMetadata(ctx, c.bus.client)
 	if err != nil {
 		return c.bus.reach(err)
 	}

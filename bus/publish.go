@@ -280,7 +280,7 @@ func (b *Bus) exists(ctx context.Context, topic string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.PublishTimeout)
 	defer cancel()
-	found, err := b.admin.ListTopics(ctx, topic)
+	found, _, err := clusterMetadata(ctx, b.client, topic)
 	if err != nil {
 		return b.reach(err)
 	}

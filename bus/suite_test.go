@@ -54,6 +54,8 @@ func TestSuite(t *testing.T) {
 		{"TopicOverrideKeepsTheType", false, topicOverrideKeepsTheType},
 		{"UndeclaredTopics", false, undeclaredTopics},
 		{"MiddlewareWrapsInOrder", false, middlewareWrapsInOrder},
+		{"HandlerObjectAcknowledgesOrRetries", false, handlerObjectAcknowledgesOrRetries},
+		{"DeadLetterHasNoDeadLetter", false, deadLetterHasNoDeadLetter},
 		{"OverlappingHandlersAreRefused", false, overlappingHandlersAreRefused},
 		{"ClosedBusRefuses", false, closedBusRefuses},
 		{"StuckHandlerIsAbandonedAndNamed", false, stuckHandlerIsAbandonedAndNamed},
@@ -866,4 +868,76 @@ func stuckHandlerIsAbandonedAndNamed(t *testing.T, r *stage) {
 		t.Errorf("consume: %v, want an AbandonedError that names the event", err)
 	}
 	close(release)
+}
+
+// object is an ONEX handler object that acknowledges at the second attempt.
+type object struct {
+	topic event.Topic
+	d     *diary
+}
+
+func (o object) CanHandle(eventType string) bool { return eventType == string(o.topic) }
+
+func (o object) HandleEvent(_ context.Context, envelope []byte) (bool, error) {
+	e, err := event.Decode(envelope)
+	if err != nil {
+		return false, err
+	}
+	o.d.add("a %s", e.Payload)
+	return len(o.d.all()) > 1, nil
+}
+
+func handlerObjectAcknowledgesOrRetries(t *testing.T, r *stage) {
+	var d diary
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	seen := bus.HandlePattern("omninode."+event.Glob(r.topic.Domain())+".event.echoed.v1", func(context.Context, bus.Delivery) error { return nil })
+	r.Go(r.group("g"), bus.HandleObject(event.Glob(r.topic), object{r.topic, &d}), seen)
+	if err := r.PublishEvent(t.Context(), string(r.topic), []byte(`{"key":"a","n":1}`), "abc-123"); err != nil {
+		t.Fatal(err)
+	}
+	r.Settle()
+	equal(t, "attempts", d.of("a"), []string{`{"key":"a","n":1}`, `{"key":"a","n":1}`})
+
+	go func() {
+		done <- r.Subscribe(ctx, "other-"+r.topic.Domain(), []string{string(r.topic)}, object{r.topic, &d})
+	}()
+	errs := r.PublishBatch(t.Context(), string(r.topic), [][]byte{[]byte(`{"key":"a","n":2}`), []byte(`{"key":"a","n":-2}`)})
+	if errs[0] != nil || !errors.Is(errs[1], bus.ErrInvalid) {
+		t.Errorf("batch: %v", errs)
+	}
+	for len(d.of("a")) < 5 { // the group begins at the first event
+		pause(t.Context(), r.unit/10)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func deadLetterHasNoDeadLetter(t *testing.T, r *stage) {
+	c := r.group("g")
+	c.Retry = []time.Duration{}
+	r.Go(c, bus.HandleType(r.topic, func(context.Context, bus.Delivery) error { return errors.New("no") }))
+	r.note("a", 1)
+	r.Settle()
+	tries := make(chan struct{}, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		again := bus.Consumer{Group: "again-" + r.topic.Domain(), Retry: []time.Duration{}}
+		done <- r.Consume(ctx, again, bus.HandlePattern(event.Glob(r.topic.DLQ()), func(context.Context, bus.Delivery) error {
+			tries <- struct{}{}
+			return errors.New("still no")
+		}))
+	}()
+	<-tries
+	if r.unit == time.Second {
+		<-tries // a minute later
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	equal(t, "dead letters", len(r.Dead(r.topic)), 1)
 }
