@@ -83,7 +83,9 @@ func await[T event.Payload](t *testing.T, b *bustest.Bench, id event.Correlation
 // awaitDead waits for the first dead letter of a topic.
 func awaitDead(t *testing.T, b *bustest.Bench, topic event.Topic) bus.DeadLetter {
 	t.Helper()
-	for d, err := range b.DeadLetters(t.Context(), bus.Range{Topics: []event.Glob{event.Glob(topic.DLQ())}, Follow: true}) {
+	ctx, cancel := context.WithTimeout(t.Context(), bustest.Patience)
+	defer cancel()
+	for d, err := range b.DeadLetters(ctx, bus.Range{Topics: []event.Glob{event.Glob(topic.DLQ())}, Follow: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,9 +98,11 @@ func awaitDead(t *testing.T, b *bustest.Bench, topic event.Topic) bus.DeadLetter
 // announcements waits for n announcements of stamps that were made because of cause.
 func announcements(t *testing.T, b *bustest.Bench, cause event.ID, n int) []event.Envelope {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bustest.Patience)
+	defer cancel()
 	var got []event.Envelope
 	all := bus.Range{Topics: []event.Glob{event.Glob(contract.MetadataStamped{}.EventTopic())}, Follow: true}
-	for rec, err := range b.Scan(t.Context(), all) {
+	for rec, err := range b.Scan(ctx, all) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,10 +114,11 @@ func announcements(t *testing.T, b *bustest.Bench, cause event.ID, n int) []even
 			got = append(got, e)
 		}
 		if len(got) == n {
-			break
+			return got
 		}
 	}
-	return got
+	t.Fatalf("%d announcements because of %s within %v, want %d", len(got), cause, bustest.Patience, n)
+	return nil
 }
 
 func TestStampIsAnsweredAndAnnounced(t *testing.T) {
