@@ -31,16 +31,9 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 		}
 	}
 	if err == nil {
-		c.succeeded()
-		return result{}
+		return result{success: true}
 	}
 	return c.failed(ctx, l, 0, rec, h, err)
-}
-
-func (c *consumer) succeeded() {
-	c.mu.Lock()
-	c.lanes.outages.succeeded()
-	c.mu.Unlock()
 }
 
 // call runs the handler; its panic is a failure.
@@ -163,8 +156,7 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 	}
 	err := c.callBatch(ctx, h, records)
 	if err == nil {
-		c.succeeded()
-		return result{}
+		return result{success: true}
 	}
 	var named BatchError
 	if !errors.As(err, &named) {

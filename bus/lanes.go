@@ -2,6 +2,7 @@ package bus
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -69,8 +70,8 @@ const (
 	laneHeld                     // waits for the end of an outage
 )
 
-func newLanes(max int) *lanes {
-	return &lanes{max: max, parts: map[partitionID]*partition{}}
+func newLanes(most int) *lanes {
+	return &lanes{max: most, parts: map[partitionID]*partition{}}
 }
 
 // assign takes a partition that is to be read from the committed position on. Where nothing is committed yet (-1), reading
@@ -221,6 +222,7 @@ type result struct {
 	pause       bool          // an outage: it uses up no attempt
 	after       time.Duration // until the retry
 	fingerprint string        // of the failure, "" where nothing failed
+	success     bool          // a handler was through with all of it
 }
 
 // finish takes the result of a run.
@@ -228,6 +230,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 	p := l.part
 	s.running--
 	p.running--
+	if r.success {
+		s.outages.succeeded()
+	}
 	if p.gone {
 		return
 	}
@@ -243,8 +248,8 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		l.run, l.state = nil, laneIdle
 		return
 	}
-	for i := len(r.retry) - 1; i >= 0; i-- {
-		l.queue.pushFront(l.run[r.retry[i]])
+	for _, i := range slices.Backward(r.retry) {
+		l.queue.pushFront(l.run[i])
 	}
 	s.waiting += len(r.retry)
 	l.again = len(r.retry)
@@ -384,7 +389,7 @@ func (h parking) Swap(i, j int) {
 }
 
 func (h *parking) Push(x any) {
-	l := x.(*lane) //nolint:errcheck,forcetypeassert // the heap holds lanes only
+	l := x.(*lane) //nolint:forcetypeassert // the heap holds lanes only
 	l.heap = len(*h)
 	*h = append(*h, l)
 }

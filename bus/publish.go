@@ -172,9 +172,6 @@ func (b *Bus) publish(ctx context.Context, events []Outgoing, results []Result) 
 
 // takeSlot waits for one of the MaxUnresolved slots.
 func (b *Bus) takeSlot(ctx context.Context, timeout <-chan time.Time) error {
-	if b.closed.Load() {
-		return ErrClosed
-	}
 	select {
 	case b.slots <- struct{}{}:
 		return nil
@@ -192,6 +189,9 @@ func (b *Bus) takeSlot(ctx context.Context, timeout <-chan time.Time) error {
 
 // prepare makes the record of an event: normalised, validated, keyed, encoded.
 func (b *Bus) prepare(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Record) error {
+	if b.closed.Load() {
+		return ErrClosed
+	}
 	if o.Raw != nil {
 		r.Topic = o.Topic
 		rec.Topic, rec.Key, rec.Value, rec.Headers = string(o.Topic), o.Key, o.Raw, toKafkaHeaders(o.Headers)

@@ -75,15 +75,32 @@ func Indent(b []byte) ([]byte, error) {
 	return v, nil
 }
 
-// Member is the string value of a top-level member of object, found without decoding the rest.
+// Member is the string value of a top-level member of object, found without reading on behind it.
 func Member(object []byte, name string) (string, bool) {
-	v, found := "", false
-	err := Each(object, func(n []byte, from, to int) {
-		if string(n) == name && object[from] == '"' {
-			v, found = Text(object[from:to]), true
+	r := NewReader(object, Limits{Depth: 10_000})
+	defer r.Free()
+	if open, err := r.Next(); err != nil || open[0] != '{' {
+		return "", false
+	}
+	for r.Peek() == '"' {
+		quoted, err := r.Next()
+		if err != nil {
+			return "", false
 		}
-	})
-	return v, found && err == nil
+		// A name with escapes may be the one as well.
+		found := string(quoted[1:len(quoted)-1]) == name || bytes.IndexByte(quoted, '\\') >= 0 && Text(quoted) == name
+		value, err := r.dec.ReadValue()
+		if err != nil {
+			return "", false
+		}
+		if found {
+			if value[0] != '"' {
+				return "", false
+			}
+			return Text(value), true
+		}
+	}
+	return "", false
 }
 
 // Each calls member for every member of a JSON object: its name, and where its value stands in object. It is strict, as
