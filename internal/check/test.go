@@ -58,10 +58,14 @@ func lintOf(module string) step {
 }
 
 // schemas fails when the contracts are not what the schemas say.
-func schemas() step { return stepOf("schemas", goCommand("run", "./cmd/omnibus", "schema", "gen", "--check")) }
+func schemas() step {
+	return stepOf("schemas", goCommand("run", "./cmd/omnibus", "schema", "gen", "--check"))
+}
 
 // busSuite is the suite that runs on every broker; onKafka tells it where that is.
-func busSuite() command { return goCommand("test", "-count=1", "-timeout=5m", "-run=^TestSuite", "./bus") }
+func busSuite() command {
+	return goCommand("test", "-count=1", "-timeout=5m", "-run=^TestSuite", "./bus")
+}
 
 func interopTests() command {
 	c := goCommand("test", "-count=1", "-timeout=5m", "./...")
