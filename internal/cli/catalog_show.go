@@ -58,7 +58,7 @@ func runCatalogShow(a *app, name string) error {
 			field{"event type", string(s.Topic)}, field{"what", s.Doc}, field{"version", s.Version}, field{"owner", s.Owner},
 			field{"producers", strings.Join(s.Producers, ", ")}, field{"consumers", strings.Join(s.Consumers, ", ")},
 			field{"key", key}, field{"tier", s.Tier + ", " + count(s.Partitions, "partition", "partitions")},
-			field{"retention", durationText(s.Retention)}, field{"replies", string(s.Replies)}, field{"alias of", string(s.AliasOf)},
+			field{"retention", retentionText(&doc.RetentionSeconds)}, field{"replies", string(s.Replies)}, field{"alias of", string(s.AliasOf)},
 			field{"aliases", strings.Join(aliases, ", ")}, field{"schema", s.File},
 		)
 		if err != nil {

@@ -84,6 +84,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 	f.StringVarP(&o.group, "group", "g", "", "read as this consumer `group` and commit what was printed")
 	f.BoolVar(&o.peek, "peek", false, "with --group: read from where it is, and commit nothing")
 	f.StringVar(&topic, "topic", "", "")
+	f.Lookup("partition").DefValue = "" // it would be printed as []
 	f.Lookup("topic").Hidden = true
 	return cmd
 }

@@ -60,11 +60,15 @@ func (a *app) holdDir(dir string) (*os.File, error) {
 	if err == nil {
 		return f, nil
 	}
-	s, _, _ := readState(dir) // it may still be starting, and then there is none
-	_ = f.Close()             // nothing was written
+	_ = f.Close() // nothing was written
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, cannot(err)
 	}
+	s, _, _ := readState(dir) // it may still be starting, and then there is none
+	return nil, runsAlready(dir, s)
+}
+
+func runsAlready(dir string, s runState) *failure {
 	out := fail(codeRunning, "Omnibus runs already").at("data", "%s", dir)
 	if s.PID != 0 {
 		out.at("process", "%d, since %s", s.PID, s.Started)
@@ -72,7 +76,7 @@ func (a *app) holdDir(dir string) (*os.File, error) {
 			out.at("kafka", "%s", b)
 		}
 	}
-	return nil, out.because("another \"omnibus up\" holds the data directory").fix("omnibus status").fix("omnibus down").fix("--data DIR for a second one")
+	return out.because("another \"omnibus up\" holds the data directory").fix("omnibus status").fix("omnibus down").fix("--data DIR for a second one")
 }
 
 // writeState replaces the state of the holder of the lock.

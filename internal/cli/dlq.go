@@ -93,9 +93,10 @@ func runDLQList(ctx context.Context, a *app, o dlqListOptions, patterns []string
 			a.hint("no dead letters")
 			return nil
 		}
-		t := newTable("TOPIC", "DEAD#", "OLDEST", "GROUPS", "CLASSES")
+		t := newTable("TOPIC", "DEAD#", "GROUPS", "CLASSES", "OLDEST")
 		for _, i := range doc.Topics {
-			t.add(string(i.Topic), strconv.FormatInt(i.DeadLetters, 10), a.timeText(i.oldest)+" ("+a.ago(i.oldest)+")", strings.Join(i.Groups, " "), strings.Join(i.Classes, " "))
+			t.add(string(i.Topic), strconv.FormatInt(i.DeadLetters, 10), strings.Join(i.Groups, " "), strings.Join(i.Classes, " "),
+				a.timeText(i.oldest)+" ("+a.ago(i.oldest)+")")
 		}
 		return a.printTable(t)
 	})

@@ -107,7 +107,8 @@ func (f *failure) meant(got string, choices []string) *failure {
 }
 
 type errorDoc struct {
-	Error errorBody `json:"error"`
+	Schema string    `json:"schema"`
+	Error  errorBody `json:"error"`
 }
 
 type errorBody struct {
@@ -123,7 +124,7 @@ type errorBody struct {
 const hintSeparator = "; or "
 
 func (f *failure) doc() errorDoc {
-	doc := errorDoc{errorBody{
+	doc := errorDoc{schemaOf("error"), errorBody{
 		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Exit: f.code.exit(),
 	}}
 	for _, d := range f.details {

@@ -143,7 +143,7 @@ func runPublishBatch(ctx context.Context, a *app, o publishOptions) error {
 	case err != nil || doc.Failed == 0:
 		return err
 	case doc.Published == 0:
-		return fail(worst, "none of %s could be published", count(doc.Failed, "line", "lines")).
+		return fail(worst, "no event was published: %s", count(doc.Failed, "line is wrong", "lines are wrong")).
 			at("first", "line %d", doc.Failures[0].Line).because("%s", doc.Failures[0].Message).fix("correct the lines and run it again")
 	}
 	return fail(codePartial, "%d of %d lines could not be published", doc.Failed, doc.Failed+doc.Published).

@@ -160,7 +160,7 @@ func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
 	var names []string
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {
-			names = append(append(names, sub.Name()), sub.Aliases...)
+			names = append(names, sub.Name())
 		}
 	}
 	return fail(codeCommand, "%q is not a command of %s", args[0], cmd.CommandPath()).

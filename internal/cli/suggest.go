@@ -3,9 +3,11 @@ package cli
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
-// nearest returns at most two of choices that are so near to got that it may be a slip of the finger, the nearest first.
+// nearest returns at most two of choices that are so near to got that it may be a slip of the finger, or that begin with it; the
+// nearest first.
 func nearest(got string, choices []string) []string {
 	type scored struct {
 		name string
@@ -14,8 +16,11 @@ func nearest(got string, choices []string) []string {
 	limit := min(max(2, len([]rune(got))/4), 6)
 	var near []scored
 	for _, c := range choices {
-		if d := distance(got, c); d <= limit && d < len([]rune(c)) {
+		switch d := distance(got, c); {
+		case d <= limit && d < len([]rune(c)):
 			near = append(near, scored{c, d})
+		case len(got) > 2 && strings.HasPrefix(c, got):
+			near = append(near, scored{c, limit})
 		}
 	}
 	slices.SortFunc(near, func(a, b scored) int { return cmp.Or(cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name)) })

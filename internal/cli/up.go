@@ -114,6 +114,13 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 	if err := o.checkAdvertise(); err != nil {
 		return err
 	}
+	dir, err := a.dataDir()
+	if err != nil {
+		return err
+	}
+	if s, running, err := readState(dir); err == nil && running { // it says more than what the settings point to
+		return runsAlready(dir, s)
+	}
 	if err := a.notElsewhere(o, kafka); err != nil {
 		return err
 	}
@@ -126,10 +133,6 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 		return err
 	}
 	cfg.TLS, cfg.SASL = nil, bus.SASL{} // those are for the way to another broker
-	dir, err := a.dataDir()
-	if err != nil {
-		return err
-	}
 	held, err := a.holdDir(dir)
 	if err != nil {
 		return err

@@ -1,0 +1,143 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/omninode-ai/omnibus/internal/cli"
+)
+
+// TestEveryCommandPrintsOneJSONDocument walks the whole tree: a command that is added needs a line here.
+func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
+	s := filled(t)
+	lines := map[string]string{
+		"up":           "up --ephemeral --embedded --port-kafka 0 --port-console 0 --services none",
+		"run":          "run --roles services --services none --port-console 0",
+		"down":         "down",
+		"status":       "status",
+		"publish":      "publish " + snapshot + " " + scored("0.1"),
+		"consume":      "consume " + snapshot,
+		"tail":         "tail " + snapshot,
+		"topics list":  "topics list",
+		"topics show":  "topics show " + snapshot,
+		"groups list":  "groups list",
+		"groups show":  "groups show reader",
+		"lag":          "lag",
+		"dlq list":     "dlq list",
+		"dlq show":     "dlq show " + assessed,
+		"catalog list": "catalog list",
+		"catalog show": "catalog show " + validate,
+		"schema lint":  "schema lint",
+		"schema gen":   "schema gen --out contracts",
+		"config show":  "config show",
+		"version":      "version",
+	}
+	_, runnable := cli.Commands()
+	for _, path := range runnable {
+		t.Run(strings.ReplaceAll(path, " ", "_"), func(t *testing.T) {
+			line, ok := lines[path]
+			if !ok {
+				t.Fatalf("no line for %q in this test", path)
+			}
+			args := append(strings.Fields(line), "-o", "json")
+			var out string
+			switch path {
+			case "up", "run": // they run until they are told to stop
+				out = s.untilDocument(t, args...)
+			case "tail":
+				out = s.interrupted(t, 4, args...)
+			case "status":
+				r := s.run(t.Context(), "", args...)
+				if r.code != 3 || r.out != "" {
+					t.Fatalf("exit %d, output %q; want 3 and none, as nothing runs", r.code, r.out)
+				}
+				out = r.stderr
+			default:
+				out = s.must(t, "", args...)
+			}
+			var doc map[string]any
+			if err := json.Unmarshal([]byte(out), &doc); err != nil {
+				t.Fatalf("not one JSON document: %v\n%s", err, out)
+			}
+			want := "omnibus." + strings.ReplaceAll(path, " ", ".") + "/v1"
+			switch path {
+			case "tail":
+				want = "omnibus.consume/v1"
+			case "status":
+				want = "omnibus.error/v1"
+			}
+			if doc["schema"] != want {
+				t.Errorf("schema is %v, want %q", doc["schema"], want)
+			}
+		})
+	}
+	if len(runnable) != len(lines) {
+		t.Errorf("%d commands, and %d lines in this test", len(runnable), len(lines))
+	}
+}
+
+// untilDocument runs a command that stays, and stops it once it has printed its document.
+func (s shell) untilDocument(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen := make(chan string)
+	code := make(chan int, 1)
+	go func() { code <- s.follow(ctx, seen, args...) }()
+	select {
+	case out := <-seen:
+		stop()
+		if c := <-code; c != 0 {
+			t.Errorf("told to stop, it exits with %d, want 0", c)
+		}
+		return out
+	case c := <-code:
+		t.Fatalf("omnibus %s: exit %d: %s", strings.Join(args, " "), c, s.run(t.Context(), "", args...).stderr)
+		return ""
+	}
+}
+
+// interrupted runs a command that stays, interrupts it after some writes, and returns all that it wrote.
+func (s shell) interrupted(t *testing.T, after int, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out strings.Builder
+	writes := 0
+	code := s.into(ctx, writerFunc(func(p []byte) (int, error) {
+		if writes++; writes == after {
+			stop()
+		}
+		return out.Write(p)
+	}), args...)
+	if code != 130 {
+		t.Errorf("interrupted, it exits with %d, want 130", code)
+	}
+	return out.String()
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestErrorsAreJSONWhereTheOutputIs(t *testing.T) {
+	s := newShell(t)
+	for _, line := range []string{"catalog show nothing -o json", "nonsense -o json", "topics list -o json --bogus", "catalog list -o json --timeout x"} {
+		r := s.run(t.Context(), "", strings.Fields(line)...)
+		var doc struct {
+			Error struct {
+				Code, Message, Hint string
+				Exit                int
+			}
+		}
+		if err := json.Unmarshal([]byte(r.stderr), &doc); err != nil {
+			t.Errorf("omnibus %s: the error is not JSON: %v\n%s", line, err, r.stderr)
+			continue
+		}
+		if r.out != "" || doc.Error.Exit != r.code || !strings.HasPrefix(doc.Error.Code, "OMB-") || doc.Error.Message == "" || doc.Error.Hint == "" {
+			t.Errorf("omnibus %s: exit %d, %+v, output %q", line, r.code, doc.Error, r.out)
+		}
+	}
+}

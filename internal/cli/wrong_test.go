@@ -1,0 +1,261 @@
+package cli_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/omninode-ai/omnibus/bus"
+)
+
+// wrong is a command line that must fail, and how.
+type wrong struct {
+	name   string
+	line   []string
+	stdin  string
+	env    []string
+	exit   int
+	code   string
+	says   string // the cause, in the text
+	advice string // the next step, in the text
+	out    string // on standard output
+}
+
+func cmdline(s string) []string { return strings.Fields(s) }
+
+// wrongInputs are lines that need no broker of their own; ADDR stands for the one of the test, TAKEN for a port that is in use.
+func wrongInputs() []wrong {
+	publish := func(topic string, payload ...string) []string { return append([]string{"publish", topic}, payload...) }
+	return []wrong{
+		// 2: how it is written
+		{name: "unknown command", line: cmdline("pubilsh"), exit: 2, code: "OMB-0201", says: `"pubilsh" is not a command`, advice: "did you mean publish?"},
+		{name: "unknown subcommand", line: cmdline("topics lst"), exit: 2, code: "OMB-0201", says: `"lst" is not a command of omnibus topics`, advice: "did you mean list?"},
+		{name: "unknown flag", line: cmdline("topics list --bootstap x"), exit: 2, code: "OMB-0202", says: "no flag --bootstap", advice: "did you mean --bootstrap?"},
+		{name: "unknown short flag", line: cmdline("topics list -z"), exit: 2, code: "OMB-0202", says: "no flag -z", advice: "omnibus topics list --help"},
+		{name: "flag without value", line: cmdline("topics list --bootstrap"), exit: 2, code: "OMB-0203", says: "--bootstrap needs a value", advice: "--bootstrap brokers"},
+		{name: "flag of another type", line: cmdline("consume x --limit many"), exit: 2, code: "OMB-0203", says: `"many" is not a value of --limit`, advice: "--limit n"},
+		{name: "no arguments", line: cmdline("consume"), exit: 2, code: "OMB-0204", says: "needs a TOPIC", advice: "omnibus consume omninode"},
+		{name: "too many arguments", line: cmdline("topics show a b"), exit: 2, code: "OMB-0204", says: "takes a TOPIC, got 2", advice: "--help"},
+		{name: "no payload", line: publish(assessed), exit: 2, code: "OMB-0204", says: "standard input is empty", advice: "as an argument"},
+		{name: "no target", line: cmdline("publish"), exit: 2, code: "OMB-0204", says: "needs an EVENT_TYPE", advice: "omnibus catalog list"},
+		{name: "unknown format", line: cmdline("topics list -o yaml"), exit: 2, code: "OMB-0205", says: `cannot print as "yaml"`, advice: "-o table|json"},
+		{name: "not a time", line: cmdline("consume x --from tomorrow"), exit: 2, code: "OMB-0206", says: "none of: 10m", advice: "--from 10m"},
+		{name: "not an offset", line: cmdline("consume x --offset 3:x"), exit: 2, code: "OMB-0206", says: "partition:offset", advice: "--offset earliest"},
+		{name: "two starts", line: cmdline("consume x --from 1h --offset 3"), exit: 2, code: "OMB-0210", says: "both say where to begin", advice: "use one of them"},
+		{name: "last and from", line: cmdline("consume x --from 1h --last 3"), exit: 2, code: "OMB-0210", says: "both say where to begin", advice: "use one of them"},
+		{name: "follow and to", line: cmdline("consume x -f --to 1h"), exit: 2, code: "OMB-0210", says: "one goes on, the other ends", advice: "use one of them"},
+		{name: "group and last", line: cmdline("consume x -g g --last 3"), exit: 2, code: "OMB-0210", says: "reads on from where it is", advice: "use one of them"},
+		{name: "group and time", line: cmdline("consume x -g g --from 1h"), exit: 2, code: "OMB-0210", says: "earliest or latest", advice: "leave out --group"},
+		{name: "peek alone", line: cmdline("consume x --peek"), exit: 2, code: "OMB-0210", says: "nothing is committed anyway", advice: "--group GROUP --peek"},
+		{name: "batch and payload", line: publish("x", "{}", "--batch"), exit: 2, code: "OMB-0210", says: "standard input", advice: "--batch < FILE"},
+		{name: "payload file missing", line: publish(assessed, "@none.json"), exit: 2, code: "OMB-0209", says: "no such file", advice: "check the name"},
+		{name: "header without value", line: publish(assessed, "{}", "-H", "novalue"), exit: 2, code: "OMB-0203", says: `"novalue" is not a header`, advice: "--header name=value"},
+		{name: "reserved header", line: publish(assessed, "{}", "-H", "omnibus-event-id=x"), exit: 2, code: "OMB-0203", says: "reserved", advice: "another name"},
+		{name: "bad correlation", line: publish(assessed, "{}", "-c", "a\nb"), exit: 2, code: "OMB-0203", says: "printable", advice: "--correlation"},
+		{name: "bad timeout", line: cmdline("topics list --timeout 0s"), exit: 2, code: "OMB-0203", says: "flag --timeout", advice: "10s"},
+		{name: "bad zone", line: cmdline("topics list"), env: []string{"OMNIBUS_TZ=Mars/Olympus"}, exit: 2, code: "OMB-0203", says: "environment OMNIBUS_TZ", advice: "Europe/Berlin"},
+		{name: "bad color", line: cmdline("topics list --color sometimes"), exit: 2, code: "OMB-0203", says: "flag --color", advice: "auto, always or never"},
+		{name: "bad address", line: cmdline("topics list -b nowhere"), exit: 2, code: "OMB-0207", says: "want host:port", advice: "config show --origin"},
+		{name: "unknown variable", line: cmdline("topics list"), env: []string{"KAFKA_BOOTSTRAP_SERVER=x"}, exit: 2, code: "OMB-0207", says: "KAFKA_BOOTSTRAP_SERVER", advice: "config show --origin"},
+		{name: "unknown mechanism", line: cmdline("topics list"), env: []string{"KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM=X", "KAFKA_SASL_USERNAME=u", "KAFKA_SASL_PASSWORD=hunter2"}, exit: 2, code: "OMB-0207", says: "KAFKA_SASL_MECHANISM", advice: "config show --origin"},
+		{name: "bad undeclared", line: cmdline("topics list"), env: []string{"OMNIBUS_UNDECLARED=maybe"}, exit: 2, code: "OMB-0207", says: "environment OMNIBUS_UNDECLARED", advice: "refuse, warn or allow"},
+		{name: "no catalogue", line: cmdline("catalog list --catalog none"), exit: 2, code: "OMB-0208", says: "flag --catalog", advice: "directory of schema files"},
+		{name: "no role", line: cmdline("run"), exit: 2, code: "OMB-0204", says: "needs --roles", advice: "--roles services"},
+		{name: "unknown role", line: cmdline("run --roles service"), exit: 2, code: "OMB-0203", says: "one role", advice: "did you mean services?"},
+		{name: "bad threshold", line: cmdline("lag --fail-over soon"), exit: 2, code: "OMB-0203", says: "--fail-over", advice: "a duration such as 5s"},
+		{name: "bad port", line: cmdline("up --embedded --port-kafka 99999"), exit: 2, code: "OMB-0203", says: "flag --port-kafka", advice: "1 to 65535"},
+		{name: "bad listen address", line: cmdline("up --embedded --listen everywhere"), exit: 2, code: "OMB-0203", says: "not an address to listen on", advice: "--listen 127.0.0.1"},
+		{name: "nothing to advertise", line: cmdline("up --embedded --listen 0.0.0.0 --insecure-listen"), exit: 2, code: "OMB-0210", says: "no address that a client", advice: "--advertise HOST:PORT"},
+		{name: "bad advertised address", line: cmdline("up --embedded --advertise here"), exit: 2, code: "OMB-0203", says: "not an address to advertise", advice: "HOST:PORT"},
+		// 3: not found
+		{name: "misspelt event type", line: publish("omninode.intelligence.event.quality_asessed.v1", "{}"), exit: 3, code: "OMB-0301", says: "neither the catalogue nor the broker", advice: "did you mean " + assessed},
+		{name: "unknown topic", line: cmdline("consume omninode.codegen.request.validat.v1"), exit: 3, code: "OMB-0301", says: "unknown topic", advice: "did you mean " + validate},
+		{name: "topic to show", line: cmdline("topics show nothing.like.it"), exit: 3, code: "OMB-0301", says: "unknown topic", advice: "omnibus topics list"},
+		{name: "unknown partition", line: cmdline("consume " + snapshot + " -p 7"), exit: 3, code: "OMB-0301", says: "it has 1 partition", advice: "omnibus topics show"},
+		{name: "pattern without topics", line: cmdline("consume other.*"), exit: 3, code: "OMB-0306", says: "none by that name", advice: "--follow waits"},
+		{name: "unknown group", line: cmdline("groups show briddge"), exit: 3, code: "OMB-0302", says: "no group of that name", advice: "omnibus groups list"},
+		{name: "lag of an unknown group", line: cmdline("lag nobody"), exit: 3, code: "OMB-0302", says: "no group of that name", advice: "omnibus groups list"},
+		{name: "unknown event type", line: cmdline("catalog show quality_asessed"), exit: 3, code: "OMB-0303", says: "does not declare it", advice: "did you mean quality_assessed?"},
+		{name: "ambiguous event type", line: cmdline("catalog show validate"), exit: 3, code: "OMB-0303", says: "in their name", advice: "omnibus catalog show omninode.codegen.request.validate.v1"},
+		{name: "unknown dead letter", line: cmdline("dlq show 0c928166e77c"), exit: 3, code: "OMB-0304", says: "none is kept", advice: "omnibus dlq list"},
+		{name: "nothing runs", line: cmdline("status"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
+		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},
+		// 4: not reachable
+		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "(from flag --bootstrap)", advice: "config show --origin"},
+		{name: "broker away, by environment", line: cmdline("lag"), env: []string{"KAFKA_BOOTSTRAP_SERVERS=TAKEN"}, exit: 4, code: "OMB-0401", says: "(from environment KAFKA_BOOTSTRAP_SERVERS)", advice: "-b HOST:PORT"},
+		// 7: content
+		{name: "bad JSON", line: publish(assessed, "{\"entity_id\": \"a\",\n  \"quality_score\": .5}"), exit: 7, code: "OMB-0701", says: "line 2, column 20", advice: "correct it there"},
+		{name: "duplicate member", line: publish(assessed, `{"entity_id":"a","entity_id":"b"}`), exit: 7, code: "OMB-0701", says: "line 1, column", advice: "correct it there"},
+		{name: "two values", line: publish(assessed, `{} {}`), exit: 7, code: "OMB-0701", says: "line 1, column 4", advice: "single quotes"},
+		{name: "not an object", line: publish(assessed, `[1]`), exit: 7, code: "OMB-0702", says: "must be an object", advice: "correct the value"},
+		{name: "missing member", line: publish(assessed, `{"entity_id":"hunter2"}`), exit: 7, code: "OMB-0702", says: "/payload/quality_score", advice: "omnibus catalog show " + assessed},
+		{name: "out of range", line: publish(assessed, `{"entity_id":"hunter2","quality_score":92}`), exit: 7, code: "OMB-0702", says: "maximum", advice: "correct /payload/quality_score"},
+		{name: "undeclared member", line: publish(assessed, `{"entity_id":"a","quality_score":1,"extra":"hunter2"}`), exit: 7, code: "OMB-0702", says: "additionalProperties", advice: "correct /payload/extra"},
+		{name: "member and its alias", line: publish(assessed, `{"entity_id":"a","quality_score":1,"onex_compliance":1,"onex_compliance_score":1}`), exit: 7, code: "OMB-0704", says: "alias", advice: "omnibus catalog show"},
+		{name: "batch without topic", line: cmdline("publish --batch"), stdin: `{"payload":{}}`, exit: 7, code: "OMB-0704", says: "line 1", advice: "run it again", out: "published 0, failed 1\n"},
+		{name: "batch of bad JSON", line: cmdline("publish --batch"), stdin: "{", exit: 7, code: "OMB-0701", says: "line 1", advice: "run it again", out: "published 0, failed 1\n"},
+		// 9: refused
+		{name: "settings elsewhere", line: cmdline("up"), env: []string{"KAFKA_BOOTSTRAP_SERVERS=kafka.example:9092"}, exit: 9, code: "OMB-0903", says: "environment KAFKA_BOOTSTRAP_SERVERS", advice: "omnibus run --roles services"},
+		{name: "open to the world", line: cmdline("up --embedded --listen 0.0.0.0"), exit: 9, code: "OMB-0904", says: "read and write all events", advice: "--insecure-listen"},
+		{name: "Kafka port taken", line: cmdline("up --embedded --services none --port-console 0 --port-kafka NUMBER"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-kafka PORT"},
+		{name: "health port taken", line: cmdline("up --embedded --services none --port-kafka 0 --port-console NUMBER"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-console PORT"},
+	}
+}
+
+// chain is what Go's nested errors look like, and names that only a programmer knows.
+var chain = regexp.MustCompile(`: [a-z][a-z ]*: [a-z][a-z ]*: |kerr\.|\*[a-z]+\.[A-Z]|%!|panic|goroutine|dial tcp|open bus|not sent`)
+
+func TestWrongInputSaysWhatWhyAndWhatNext(t *testing.T) {
+	addr := startBroker(t)
+	b := openBus(t, addr)
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := freeAddr(t)
+	for _, w := range wrongInputs() {
+		t.Run(w.name, func(t *testing.T) {
+			fill := strings.NewReplacer("TAKEN", away, "PID", pidText(), "NUMBER", port)
+			own := s
+			own.env = append(append([]string{}, s.env...), w.env...)
+			for i := range own.env {
+				own.env[i] = fill.Replace(own.env[i])
+			}
+			line := cmdlineWith(fill, w.line)
+			r := own.run(t.Context(), w.stdin, line...)
+			w.says = strings.ReplaceAll(w.says, "PID", pidText())
+			check(t, w, r)
+		})
+	}
+	for _, topic := range []string{assessed, snapshot, validate} {
+		if n := records(t, b, topic); n != 0 {
+			t.Errorf("%d records in %s, want none: wrong input was published", n, topic)
+		}
+	}
+}
+
+func check(t *testing.T, w wrong, r result) {
+	t.Helper()
+	if r.code != w.exit {
+		t.Errorf("exit %d, want %d", r.code, w.exit)
+	}
+	if !strings.Contains(r.stderr, "error["+w.code+"]: ") {
+		t.Errorf("no error[%s]", w.code)
+	}
+	if !strings.Contains(r.stderr, w.says) {
+		t.Errorf("the text lacks the cause %q", w.says)
+	}
+	if _, fixes, ok := strings.Cut(r.stderr, "\n  fix"); !ok || !strings.Contains(fixes, w.advice) {
+		t.Errorf("the text lacks the next step %q", w.advice)
+	}
+	if bad := chain.FindString(r.stderr); bad != "" {
+		t.Errorf("the text shows the inside: %q", bad)
+	}
+	for _, secret := range []string{"hunter2", "Usage:"} {
+		if strings.Contains(r.stderr+r.out, secret) {
+			t.Errorf("the text contains %q", secret)
+		}
+	}
+	if r.out != w.out {
+		t.Errorf("standard output has %q", r.out)
+	}
+	if t.Failed() {
+		t.Logf("it says:\n%s", r.stderr)
+	}
+}
+
+func TestTooLargePayloadIsRefused(t *testing.T) {
+	addr := startBroker(t)
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr)
+	var dimensions strings.Builder
+	for i := range 120_000 {
+		if i > 0 {
+			dimensions.WriteByte(',')
+		}
+		dimensions.WriteString(`"d` + strings.Repeat("0", 4) + itoa(i) + `":1`)
+	}
+	r := s.run(t.Context(), `{"entity_id":"a","quality_score":1,"dimensions":{`+dimensions.String()+`}}`, "publish", assessed)
+	check(t, wrong{exit: 7, code: "OMB-0703", says: "above the limit", advice: "reference"}, r)
+	if n := records(t, openBus(t, addr), assessed); n != 0 {
+		t.Errorf("%d records were published", n)
+	}
+}
+
+func TestDataDirectoryInUseIsRefused(t *testing.T) {
+	s := newShell(t)
+	args := []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--data", "data"}
+	s.whileUp(t, args, func(brokers string) {
+		r := s.run(t.Context(), "", args...)
+		check(t, wrong{exit: 9, code: "OMB-0905", says: brokers, advice: "omnibus down"}, r)
+		if err := os.Remove(filepath.Join(s.dir, "data", "up.lock")); err != nil { // as if the first were another program
+			t.Fatal(err)
+		}
+		r = s.run(t.Context(), "", args...)
+		check(t, wrong{exit: 9, code: "OMB-0902", says: "process " + pidText(), advice: "--ephemeral"}, r)
+	})
+}
+
+func TestSettingsFileIsChecked(t *testing.T) {
+	for _, c := range []struct{ name, file, says, advice string }{
+		{"unknown key", "bootstrap: a:1\nbootstrp: b:1\n", `omnibus.yaml:2: unknown key "bootstrp"`, "did you mean bootstrap?"},
+		{"key twice", "tz: utc\ntz: local\n", "omnibus.yaml", "line"},
+		{"mapping as value", "bootstrap:\n  host: a\n", `omnibus.yaml:1: key "bootstrap" needs a plain value`, "on one line"},
+		{"not a mapping", "- a\n- b\n", "omnibus.yaml:1: the file is not a mapping", "key: value"},
+		{"not YAML", "a: [\n", "omnibus.yaml is not YAML", "key: value"},
+		{"a secret", "sasl_password: hunter2\n", `unknown key "sasl_password"`, "sasl_password_file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShell(t)
+			if err := os.WriteFile(filepath.Join(s.dir, "omnibus.yaml"), []byte(c.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := s.run(t.Context(), "", "catalog", "list")
+			if c.name == "key twice" { // whoever notices it first
+				c.advice = ""
+			}
+			check(t, wrong{exit: 2, code: "OMB-0207", says: c.says, advice: c.advice}, r)
+		})
+	}
+}
+
+func TestSettingsFileIsNamedAsOrigin(t *testing.T) {
+	s := newShell(t)
+	away := freeAddr(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "omnibus.yaml"), []byte("# ours\nbootstrap:\n  - "+away+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := s.run(t.Context(), "", "topics", "list")
+	check(t, wrong{exit: 4, code: "OMB-0401", says: away + " (from omnibus.yaml:2)", advice: "-b HOST:PORT"}, r)
+}
+
+func TestUndeclaredTopicsArePublishedWhereAllowed(t *testing.T) {
+	addr := startBroker(t)
+	if _, err := openBus(t, addr).EnsureTopics(t.Context(), "house.other.thing.v1"); err != nil {
+		t.Fatal(err)
+	}
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr)
+	r := s.run(t.Context(), "", "publish", "house.other.thing.v1", `{"a":1}`)
+	check(t, wrong{exit: 3, code: "OMB-0301", says: "unknown topic", advice: "omnibus catalog list"}, r)
+	s.env = append(s.env, "OMNIBUS_UNDECLARED=allow")
+	s.must(t, "", "publish", "house.other.thing.v1", `{"a":1}`)
+}
+
+func records(t *testing.T, b *bus.Bus, topic string) (n int) {
+	t.Helper()
+	for _, err := range b.Scan(t.Context(), bus.Range{Topics: globsOf(globOf(topic))}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
