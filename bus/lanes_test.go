@@ -245,19 +245,19 @@ func (s *script) show() []string {
 		if p.gone {
 			continue
 		}
-		line := name + ":"
+		line := []string{name + ":"}
 		for _, key := range slices.Sorted(maps.Keys(p.lanes)) {
 			l := p.lanes[key]
 			state := [...]string{"idle", "ready", "running", "parked", "held"}[l.state]
 			if p.outage != nil && p.outage.probing == l {
 				state += " as probe"
 			}
-			line += fmt.Sprintf(" %s %s %v", keyName(key), state, offsetsOf(l.queue.items[l.queue.head:]))
+			line = append(line, fmt.Sprintf("%s %s %v", keyName(key), state, offsetsOf(l.queue.items[l.queue.head:])))
 		}
 		if p.stalled() {
-			line += " stalled"
+			line = append(line, "stalled")
 		}
-		said = append(said, line)
+		said = append(said, strings.Join(line, " "))
 	}
 	return said
 }

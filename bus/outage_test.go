@@ -11,12 +11,12 @@ func TestOutageIsRecognised(t *testing.T) {
 	t.Parallel()
 	type hit struct {
 		after time.Duration // since the hit before
-		print string        // "": something succeeded
+		error string        // "": something succeeded
 		key   uint64
 	}
-	at := func(print string, keys ...uint64) (hits []hit) {
+	at := func(failure string, keys ...uint64) (hits []hit) {
 		for _, k := range keys {
-			hits = append(hits, hit{time.Millisecond, print, k})
+			hits = append(hits, hit{time.Millisecond, failure, k})
 		}
 		return hits
 	}
@@ -42,12 +42,12 @@ func TestOutageIsRecognised(t *testing.T) {
 			var got []bool
 			for _, h := range c.hits {
 				now = now.Add(h.after)
-				if h.print == "" {
+				if h.error == "" {
 					o.succeeded()
 					got = append(got, false)
 					continue
 				}
-				got = append(got, o.failed(h.print, laneID{"t", 0, h.key}, now))
+				got = append(got, o.failed(h.error, laneID{"t", 0, h.key}, now))
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -116,8 +116,7 @@ const (
 
 // class is the class of the dead letter that err makes.
 func class(err error) string {
-	var c *contentError
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[*contentError](err); ok {
 		return c.class
 	}
 	if Judge(err) == Dead {

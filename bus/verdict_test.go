@@ -48,7 +48,7 @@ func TestJudge(t *testing.T) {
 		"retry after twice":            {errors.Join(RetryAfter(time.Minute, plain), later), WillRetry, time.Hour},
 		"joined in joined":             {errors.Join(skip, fmt.Errorf("both: %w", errors.Join(plain, pause))), WillPause, 0},
 		"joined with content":          {errors.Join(content, plain), Dead, 0},
-		"an error that wraps no error": {wrapsNone{}, WillRetry, 0},
+		"an error that wraps no error": {wrapsNoneError{}, WillRetry, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,10 +62,10 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-type wrapsNone struct{}
+type wrapsNoneError struct{}
 
-func (wrapsNone) Error() string   { return "wraps none" }
-func (wrapsNone) Unwrap() []error { return nil }
+func (wrapsNoneError) Error() string   { return "wraps none" }
+func (wrapsNoneError) Unwrap() []error { return nil }
 
 func TestVerdictErrorsKeepTheirCause(t *testing.T) {
 	t.Parallel()
