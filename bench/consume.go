@@ -58,12 +58,13 @@ type counter struct {
 	skip  int64
 	want  int64
 	seen  atomic.Int64
+	begun chan struct{}
 	done  chan struct{}
 }
 
 func newCounter(m *meter, want int) *counter {
 	m.skipped = want / 10
-	return &counter{meter: m, skip: int64(m.skipped), want: int64(want), done: make(chan struct{})}
+	return &counter{meter: m, skip: int64(m.skipped), want: int64(want), begun: make(chan struct{}), done: make(chan struct{})}
 }
 
 func (c *counter) saw(n int) {
@@ -71,8 +72,10 @@ func (c *counter) saw(n int) {
 	from := to - int64(n)
 	if from <= c.skip && to > c.skip {
 		c.meter.begin()
+		close(c.begun)
 	}
 	if from < c.want && to >= c.want {
+		<-c.begun // another goroutine may be about to
 		c.meter.end()
 		close(c.done)
 	}

@@ -7,6 +7,7 @@ replace github.com/omninode-ai/omnibus => ..
 require (
 	github.com/IBM/sarama v1.43.3
 	github.com/ThreeDotsLabs/watermill v1.4.3
+	github.com/google/go-cmp v0.7.0
 	github.com/omninode-ai/omnibus v0.0.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0

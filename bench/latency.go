@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
 )
@@ -18,6 +20,7 @@ import (
 type Latency struct {
 	Rate      int     `json:"events_per_second"`
 	Seconds   float64 `json:"seconds"`
+	Raw       Spread  `json:"raw"` // the plain client, just before
 	Published Spread  `json:"published"`
 	Handled   Spread  `json:"handled"`
 }
@@ -44,21 +47,21 @@ func pace(ctx context.Context, n, rate int, publish func(i int, due time.Time) e
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	for i := 0; i < n && ctx.Err() == nil; {
-		for ; i < n; i++ {
-			due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
-			if due.After(time.Now()) {
-				break
-			}
-			wg.Go(func() {
-				if err := publish(i, due); err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					failed = err
-				}
-			})
+	for i := range n {
+		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
+		for due.After(time.Now()) && ctx.Err() == nil {
+			<-tick.C
 		}
-		<-tick.C
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			if err := publish(i, due); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = err
+			}
+		})
 	}
 	wg.Wait()
 	return errors.Join(failed, ctx.Err())
@@ -70,6 +73,10 @@ func openLoop(ctx context.Context, on *target, rate int, long time.Duration) (*L
 		return nil, err
 	}
 	defer on.remove(ctx, topic) //nolint:errcheck // its name is not used again
+	raw, err := openLoopRaw(ctx, on, rate, long)
+	if err != nil {
+		return nil, fmt.Errorf("raw: %w", err)
+	}
 	b, err := on.open(ctx, topic, bus.Validate)
 	if err != nil {
 		return nil, err
@@ -112,5 +119,32 @@ func openLoop(ctx context.Context, on *target, rate int, long time.Duration) (*L
 		return nil, fmt.Errorf("%d of %d events handled", c.seen.Load(), n)
 	}
 	stop()
-	return &Latency{Rate: rate, Seconds: long.Seconds(), Published: spread(published[warm:]), Handled: spread(handled[warm:])}, <-ended
+	return &Latency{Rate: rate, Seconds: long.Seconds(), Raw: raw, Published: spread(published[warm:]), Handled: spread(handled[warm:])}, <-ended
+}
+
+// openLoopRaw is the same for the plain client, without a consumer: what the machine and the broker give.
+func openLoopRaw(ctx context.Context, on *target, rate int, long time.Duration) (Spread, error) {
+	var took []time.Duration
+	err := on.onTopic(ctx, "latency", 6, func(topic string) error {
+		cl, err := rawClient(on)
+		if err != nil {
+			return err
+		}
+		defer cl.Close()
+		ss, err := makeSamples(samples, keys)
+		if err != nil {
+			return err
+		}
+		took = make([]time.Duration, rate+int(long.Seconds()*float64(rate)))
+		return pace(ctx, len(took), rate, func(i int, due time.Time) error {
+			s := &ss[i%samples]
+			err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: s.key, Value: s.raw}).FirstErr()
+			took[i] = time.Since(due)
+			return err
+		})
+	})
+	if err != nil {
+		return Spread{}, err
+	}
+	return spread(took[rate:]), nil
 }

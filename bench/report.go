@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -14,6 +16,7 @@ type Report struct {
 	Date    string   `json:"date"`
 	Machine string   `json:"machine"`
 	Broker  string   `json:"broker"`
+	Load    string   `json:"load"` // load average before the run: on a busy machine only ratios and CPU tell something
 	Publish []Row    `json:"publish,omitempty"`
 	Consume []Row    `json:"consume,omitempty"`
 	Hot     *Hot     `json:"hot,omitempty"`
@@ -42,6 +45,10 @@ type Target struct {
 
 func (r *Report) describe(broker string, now time.Time) {
 	r.Date, r.Broker = now.UTC().Format(time.DateOnly), broker
+	r.Load = "unknown"
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		r.Load, _, _ = strings.Cut(string(b), " ")
+	}
 	r.Machine = fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }
 
@@ -106,7 +113,7 @@ func (r Report) judge() []Target {
 func (r Report) table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	line("%s; %s; %s", r.Date, r.Machine, r.Broker)
+	line("%s; %s; %s; load average %s", r.Date, r.Machine, r.Broker, r.Load)
 	rows := func(title string, rows []Row) {
 		if len(rows) == 0 {
 			return
@@ -123,6 +130,7 @@ func (r Report) table(out io.Writer) error {
 	}
 	if l := r.Latency; l != nil {
 		line("\nopen loop, %d events/s for %.0f s\tp50\tp95\tp99\tmax (ms)", l.Rate, l.Seconds)
+		line("  raw client, published\t%.2f\t%.2f\t%.2f\t%.1f", l.Raw.P50, l.Raw.P95, l.Raw.P99, l.Raw.Max)
 		line("  published\t%.2f\t%.2f\t%.2f\t%.1f", l.Published.P50, l.Published.P95, l.Published.P99, l.Published.Max)
 		line("  handled\t%.2f\t%.2f\t%.2f\t%.1f", l.Handled.P50, l.Handled.P95, l.Handled.P99, l.Handled.Max)
 	}
