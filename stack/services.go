@@ -67,7 +67,8 @@ func (e *ServedError) Error() string {
 	return fmt.Sprintf("service %s: group %s already answers %s", e.Service, e.Group, e.Topic)
 }
 
-// alone checks that no other group serves the requests of s now.
+// alone checks that no other group serves the requests of s now. A group that reads the responses too, as a sink of
+// everything does, does not give them.
 func (s service) alone(ctx context.Context, b *bus.Bus) error {
 	groups, err := b.Groups(ctx)
 	if err != nil {
@@ -77,11 +78,15 @@ func (s service) alone(ctx context.Context, b *bus.Bus) error {
 		if g.Name == s.group {
 			continue
 		}
+		holds := map[event.Topic]bool{}
 		for _, m := range g.Members {
-			for _, t := range s.serves {
-				if len(m.Assigned[t]) > 0 {
-					return &ServedError{Service: s.name, Topic: t, Group: g.Name}
-				}
+			for t := range m.Assigned {
+				holds[t] = true
+			}
+		}
+		for _, t := range s.serves {
+			if spec, _ := b.Catalog().Lookup(t); holds[t] && !holds[spec.Replies] {
+				return &ServedError{Service: s.name, Topic: t, Group: g.Name}
 			}
 		}
 	}

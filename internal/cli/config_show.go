@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -70,14 +72,11 @@ func runConfigShow(a *app, o configShowOptions) error {
 			}
 			row := []string{s.Name, s.Value}
 			if o.origin {
-				over := ""
-				for i, l := range s.Over {
-					if i > 0 {
-						over += ", "
-					}
-					over += l.Value + " (" + l.Origin + ")"
+				var over []string
+				for _, l := range s.Over {
+					over = append(over, l.Value+" ("+l.Origin+")")
 				}
-				row = append(row, s.Origin, over)
+				row = append(row, s.Origin, strings.Join(over, ", "))
 			}
 			t.add(row...)
 		}

@@ -73,7 +73,7 @@ func (a *app) undeclared() (bus.Undeclared, error) {
 func badSettings(err error) *failure {
 	f := fail(codeSettings, "the settings of the bus cannot be used")
 	for {
-		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it walks the chain itself
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range several.Unwrap() {
 				f.at("setting", "%s", oneLine(e.Error()))
 			}

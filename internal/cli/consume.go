@@ -109,7 +109,7 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 		case o.group != "" && o.peek:
 			err = a.consumePeek(ctx, b, o, p)
 		case o.group != "":
-			err = a.consumeGroup(ctx, b, o, r, p)
+			err = a.consumeGroup(ctx, b, o, p)
 		default:
 			err = consumeScan(ctx, b, o, r, p)
 		}

@@ -19,7 +19,7 @@ type partitionKey struct {
 
 // consumeGroup reads as a member of the group. A record is settled once it is printed. Without --follow it ends when the group
 // has passed the newest record that each partition had at the start.
-func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, r bus.Range, p *recordPrinter) error {
+func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, p *recordPrinter) error {
 	left, err := a.ahead(ctx, b, o)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, r 
 	defer enough()
 	var mu sync.Mutex
 	var failed error
-	print := func(rec bus.Record) error {
+	show := func(rec bus.Record) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if reading.Err() != nil {
@@ -59,7 +59,7 @@ func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, r 
 	for _, g := range o.topics {
 		handlers = append(handlers, bus.HandleBatch(g, bus.Batch{Max: 1}, func(_ context.Context, rs []bus.Record) error {
 			for _, rec := range rs {
-				if err := print(rec); err != nil {
+				if err := show(rec); err != nil {
 					return bus.Unavailable(err)
 				}
 			}

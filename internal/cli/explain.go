@@ -199,8 +199,7 @@ func pointerText(p string) string {
 
 // topicOf is the topic that the bus names in err.
 func topicOf(err error) event.Topic {
-	var e *bus.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*bus.Error](err); ok {
 		return e.Topic
 	}
 	return ""

@@ -33,7 +33,10 @@ func filled(t *testing.T) shell {
 	}()
 	go func() {
 		defer close(dead)
-		for range b.Scan(ctx, bus.Range{Topics: globsOf(assessed + ".dlq"), Follow: true}) {
+		for _, err := range b.Scan(ctx, bus.Range{Topics: globsOf(assessed + ".dlq"), Follow: true}) {
+			if err != nil {
+				t.Error(err)
+			}
 			return
 		}
 	}()
@@ -177,8 +180,12 @@ func TestColourOnlyWhereItIsAskedFor(t *testing.T) {
 		env, flag string
 		want      bool
 	}{
-		{"", "", false}, {"CLICOLOR_FORCE=1", "", true}, {"NO_COLOR=1", "", false}, {"NO_COLOR=1", "--color=always", true},
-		{"CLICOLOR_FORCE=1", "--color=never", false}, {"OMNIBUS_COLOR=always", "", true},
+		{"", "", false},
+		{"CLICOLOR_FORCE=1", "", true},
+		{"NO_COLOR=1", "", false},
+		{"NO_COLOR=1", "--color=always", true},
+		{"CLICOLOR_FORCE=1", "--color=never", false},
+		{"OMNIBUS_COLOR=always", "", true},
 	} {
 		s := newShell(t, c.env)
 		args := []string{"catalog", "list"}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -50,7 +51,7 @@ func (p *recordPrinter) print(r bus.Record) error {
 		_, err = p.a.out.Write(b)
 		return err
 	case formatRaw:
-		_, err := p.a.out.Write(append(r.Value[:len(r.Value):len(r.Value)], '\n'))
+		_, err := p.a.out.Write(append(slices.Clip(r.Value), '\n'))
 		return err
 	case formatLine:
 		return p.line(r)

@@ -240,8 +240,7 @@ func scalar(n *yaml.Node) (string, bool) {
 
 // plainPathError is the reason of a file error without the operation and the path, which the message names itself.
 func plainPathError(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()

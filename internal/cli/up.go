@@ -269,7 +269,7 @@ func (a *app) notElsewhere(o upOptions, kafka string) error {
 		return err
 	}
 	mine := []string{net.JoinHostPort(host, port), net.JoinHostPort("localhost", port), net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port), o.advertise}
-	for _, addr := range strings.Split(s.value, ",") {
+	for addr := range strings.SplitSeq(s.value, ",") {
 		if !slices.Contains(mine, strings.TrimSpace(addr)) {
 			return fail(codeElsewhere, "the settings point to another broker: %s", clip(s.value, 200)).
 				at("setting", "KAFKA_BOOTSTRAP_SERVERS = %s (from %s)", clip(s.value, 200), s.origin).
@@ -288,7 +288,7 @@ func chooseServices(names string) ([]string, error) {
 		return nil, nil
 	}
 	var out []string
-	for _, n := range strings.Split(names, ",") {
+	for n := range strings.SplitSeq(names, ",") {
 		n = strings.TrimSpace(n)
 		if !slices.Contains(stack.Services(), n) {
 			return nil, fail(codeNoService, "there is no service %q", clip(n, 60)).because("there are: %s", strings.Join(stack.Services(), ", ")).
