@@ -135,7 +135,7 @@ func run(ctx context.Context, cfg Config, services []service, state *health, inf
 	parts, ctx := errgroup.WithContext(ctx)
 	for _, s := range services {
 		parts.Go(func() error {
-			if err := s.run(ctx, b); err != nil {
+			if err := s.run(ctx, b); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
 				return fmt.Errorf("service %s: %w", s.name, err)
 			}
 			return nil
