@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -43,7 +44,7 @@ func (c *consumer) openBroadcast(ctx context.Context) error {
 			case <-tick.C:
 			}
 			if err := c.addPartitions(ctx, have, false); err != nil && ctx.Err() == nil {
-				c.bus.log.WarnContext(ctx, "look for new topics", "error", err.Error())
+				c.bus.log.WarnContext(ctx, "look for new topics", slog.String("error", err.Error()))
 			}
 		}
 	})

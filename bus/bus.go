@@ -91,7 +91,7 @@ type Bus struct {
 	log     *slog.Logger
 	schemas schemas
 
-	life   context.Context // produced records live under it, never under a caller's context
+	life   context.Context //nolint:containedctx // produced records live under it, never under a caller's context
 	end    context.CancelFunc
 	slots  chan struct{} // capacity MaxUnresolved: one per event sent and not yet acknowledged
 	writes atomic.Int64  // produce requests that began to be written

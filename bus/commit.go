@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,7 +29,7 @@ func (c *consumer) commitOften(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := c.commit(ctx, nil); err != nil && ctx.Err() == nil {
-			c.bus.log.WarnContext(ctx, "commit failed, trying again", "group", c.cfg.Group, "error", err.Error())
+			c.bus.log.WarnContext(ctx, "commit failed, trying again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"regexp"
@@ -145,7 +146,7 @@ func (c *consumer) lookAround(ctx context.Context) error {
 			case Refuse:
 				return fmt.Errorf("%w: the catalogue has no event type %s", ErrUnknownTopic, typ)
 			case ByDefault, Warn:
-				c.bus.log.WarnContext(ctx, "consuming a topic that the catalogue lacks: its events are not validated", "topic", string(t))
+				c.bus.log.WarnContext(ctx, "consuming a topic that the catalogue lacks: its events are not validated", slog.String("topic", string(t)))
 			case Allow:
 			}
 		}
@@ -307,7 +308,8 @@ func (c *consumer) fetchFailed(ctx context.Context, topic string, partition int3
 		at.Err = fmt.Errorf("%w: %w", ErrUnauthorized, err)
 		c.fatal(at)
 	default:
-		c.bus.log.WarnContext(ctx, "fetch failed, trying again", "topic", topic, "partition", partition, "error", err.Error())
+		c.bus.log.WarnContext(ctx, "fetch failed, trying again",
+			slog.String("topic", topic), slog.Int("partition", int(partition)), slog.String("error", err.Error()))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -142,7 +143,8 @@ func (c *consumer) bury(ctx context.Context, dead *kgo.Record) error {
 			shrink(dead)
 		}
 		c.bus.health.fault(what, fmt.Sprintf("write to %s: %v", dead.Topic, err))
-		c.bus.log.ErrorContext(ctx, "dead letter not written, trying again", "topic", dead.Topic, "error", err.Error(), "wait", wait)
+		c.bus.log.ErrorContext(ctx, "dead letter not written, trying again",
+			slog.String("topic", dead.Topic), slog.String("error", err.Error()), slog.Duration("wait", wait))
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

@@ -61,5 +61,5 @@ func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level == kgo.LogLevelError {
 		to = slog.LevelError
 	}
-	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+	l.log.LogAttrs(context.Background(), to, "kafka client", slog.String("said", msg), slog.Any("facts", keyvals))
 }

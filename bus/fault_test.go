@@ -65,7 +65,7 @@ func publishOne(ctx context.Context, r *stage, n int) error {
 	return err
 }
 
-func wantErr(t *testing.T, what string, err error, is, not error) {
+func wantErr(t *testing.T, what string, err, is, not error) {
 	t.Helper()
 	if !errors.Is(err, is) || errors.Is(err, not) {
 		t.Errorf("%s: %v, want %v and not %v", what, err, is, not)
@@ -265,7 +265,7 @@ func TestKilledConsumerRepeatsOnlyWhatP4Allows(t *testing.T) {
 		// A kill: no commit and no leave gets through any more.
 		dead := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit, kmsg.LeaveGroup}, Err: kerr.UnknownMemberID, Count: -1})
 		kill()
-		<-done
+		_ = <-done // there was nothing left to commit
 		dead.Remove()
 		before := len(d.all())
 		r.Go(group, handler)

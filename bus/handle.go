@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -81,7 +82,7 @@ func (c *consumer) open(rec *kgo.Record, attempt int) (Delivery, *Handler, error
 		c.bus.cfg.Trace.Completed(c.bus.life, d)
 	}
 	if e.Nested {
-		c.bus.log.WarnContext(c.bus.life, "an envelope inside an envelope was unwrapped", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset)
+		c.bus.log.LogAttrs(c.bus.life, slog.LevelWarn, "an envelope inside an envelope was unwrapped", where(rec)...)
 	}
 	h := c.dispatch.find(topic, e.Type)
 	if h == nil {
@@ -100,25 +101,25 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if verdict == Skipped {
 		return result{}
 	}
-	print := fingerprint(err)
+	kind := fingerprint(err)
 	if verdict != Dead {
 		c.mu.Lock()
-		out := verdict == WillPause || c.lanes.outages.failed(print, laneID{rec.Topic, rec.Partition, l.key}, now)
+		out := verdict == WillPause || c.lanes.outages.failed(kind, laneID{rec.Topic, rec.Partition, l.key}, now)
 		c.mu.Unlock()
 		if out {
-			c.bus.log.WarnContext(ctx, "outage: the partition waits and probes", "topic", rec.Topic, "partition", rec.Partition, "error", cut(err.Error(), maxMessage))
-			return result{retry: []int{index}, pause: true, fingerprint: print}
+			c.bus.log.LogAttrs(ctx, slog.LevelWarn, "outage: the partition waits and probes", append(where(rec), slog.String("error", cut(err.Error(), maxMessage)))...)
+			return result{retry: []int{index}, pause: true, fingerprint: kind}
 		}
 		schedule := c.cfg.Retry
 		if h != nil && h.retry != nil {
 			schedule = h.retry
 		}
 		if wait, ok := retryDelay(schedule, l.attempt, atLeast, c.random()); ok {
-			return result{retry: []int{index}, after: wait, fingerprint: print}
+			return result{retry: []int{index}, after: wait, fingerprint: kind}
 		}
 	}
 	if event.Topic(rec.Topic).IsDLQ() || c.cfg.Broadcast {
-		return c.withoutDLQ(ctx, index, rec, err, print)
+		return c.withoutDLQ(ctx, index, rec, err, kind)
 	}
 	first := l.firstErr
 	if first.IsZero() {
@@ -128,23 +129,23 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if err := c.bury(ctx, dead); err != nil {
 		return result{retry: []int{index}, after: time.Second}
 	}
-	c.bus.log.ErrorContext(ctx, "dead letter", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset,
-		"class", class(err), "attempts", l.attempt, "error", cut(err.Error(), maxMessage))
+	c.bus.log.LogAttrs(ctx, slog.LevelError, "dead letter", append(where(rec),
+		slog.String("class", class(err)), slog.Int("attempts", l.attempt), slog.String("error", cut(err.Error(), maxMessage)))...)
 	if t := c.bus.cfg.Trace.Dead; t != nil {
 		t(ctx, ParseDeadLetter(fromKafka(dead)))
 	}
-	return result{fingerprint: print}
+	return result{fingerprint: kind}
 }
 
 // withoutDLQ: a dead letter has no dead letter of its own, so it is kept and tried again; a broadcast has no group whose dead
 // letters they would be, so it says what it could not handle and goes on.
-func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, err error, print string) result {
-	c.bus.log.ErrorContext(ctx, "event not handled", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset,
-		"class", class(err), "error", cut(err.Error(), maxMessage))
+func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, err error, kind string) result {
+	c.bus.log.LogAttrs(ctx, slog.LevelError, "event not handled", append(where(rec),
+		slog.String("class", class(err)), slog.String("error", cut(err.Error(), maxMessage)))...)
 	if c.cfg.Broadcast {
-		return result{fingerprint: print}
+		return result{fingerprint: kind}
 	}
-	return result{retry: []int{index}, after: deadAgain, fingerprint: print}
+	return result{retry: []int{index}, after: deadAgain, fingerprint: kind}
 }
 
 // handleBatch runs a batch handler. What its BatchError names is judged one by one; any other error is about all.
@@ -189,4 +190,9 @@ func (c *consumer) callBatch(ctx context.Context, h *Handler, rs []Record) (err 
 		}
 	}()
 	return h.batch(ctx, rs)
+}
+
+// where says in a log which record it is about.
+func where(rec *kgo.Record) []slog.Attr {
+	return []slog.Attr{slog.String("topic", rec.Topic), slog.Int("partition", int(rec.Partition)), slog.Int64("offset", rec.Offset)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -220,7 +221,7 @@ func (b *Bus) prepare(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Reco
 		if b.cfg.Undeclared != Warn {
 			return fmt.Errorf("%w: the catalogue has no event type %s", ErrUnknownTopic, e.Type)
 		}
-		b.log.WarnContext(ctx, "publish of an undeclared event type", "event_type", string(e.Type))
+		b.log.WarnContext(ctx, "publish of an undeclared event type", slog.String("event_type", string(e.Type)))
 	}
 	if declared {
 		payload, err := spec.Normalize(e.Payload)

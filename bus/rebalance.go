@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -166,10 +167,10 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 		return true
 	}
 	if !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
-		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", "group", c.cfg.Group)
+		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", slog.String("group", c.cfg.Group))
 	}
 	if err := c.commit(ctx, mine); err != nil {
-		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", "group", c.cfg.Group, "error", err.Error())
+		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 	}
 	c.forget(ids, errRevoked)
 }

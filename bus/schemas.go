@@ -55,8 +55,7 @@ func (s *schemas) check(spec event.Spec, role schema.Role, payload []byte) error
 		return err
 	}
 	if err := compiled.ScanPayload(payload); err != nil {
-		var invalid *schema.Invalid
-		if errors.As(err, &invalid) {
+		if _, invalid := errors.AsType[*schema.Invalid](err); invalid {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 		return err

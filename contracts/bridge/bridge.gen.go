@@ -173,7 +173,7 @@ type StampRequest struct {
 	// Version of the stamping protocol that the requester speaks; the bridge takes 1.0 when absent.
 	ProtocolVersion string `json:"protocol_version,omitzero"`
 
-	// Identifier of the operation; a request that repeats it gets the first answer again.
+	// Identifier of the operation; a request that repeats it for the same content gets the same stamp id.
 	OpID string `json:"op_id,omitzero"`
 
 	// Version of the O.N.E. tool metadata in use; the bridge takes 0.1 when absent.
@@ -190,7 +190,7 @@ func (StampRequest) EventTopic() event.Topic { return "omninode.bridge.request.s
 //
 // Asks whether a content still matches its stamps, or whether a hash is known.
 type VerifyRequest struct {
-	// Hash to look up among the stamps made so far.
+	// Expected hash of the content; without content nothing can be verified, and the answer says so.
 	BLAKE3Hash string `json:"blake3_hash,omitzero"`
 
 	// Stamped content as text, to be checked against the stamps in it.

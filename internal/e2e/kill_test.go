@@ -33,7 +33,7 @@ func TestFifteenKillsUnderLoad(t *testing.T) {
 	start := func() *exec.Cmd { return up(t, omnibus, dir, port) }
 	broker := start()
 	first := make(chan string, 1)
-	var began = make(chan struct{})
+	began := make(chan struct{})
 	go func() { first <- stamp(t, stampdir, files, address, began) }()
 	<-began
 	for range kills {
