@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
@@ -116,8 +120,7 @@ func (a *app) explainBus(err error) *failure {
 			because("%s", clip(innermost(err), 200)).
 			fix("check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and the password file: omnibus config show --origin")
 	case errors.Is(err, bus.ErrUnreachable):
-		f := fail(codeReach, "no Kafka broker answers at %s", from.value).at("broker", "%s", where).
-			because("%s", clip(innermost(err), 200))
+		f := fail(codeReach, "no Kafka broker answers at %s", from.value).at("broker", "%s", where).because("%s", away(err))
 		if from.origin == "default" || from.value == defaultBootstrap {
 			return f.fix("omnibus up").fix("-b HOST:PORT, or KAFKA_BOOTSTRAP_SERVERS")
 		}
@@ -133,6 +136,22 @@ func (a *app) explainBus(err error) *failure {
 		return f.fix("--offset earliest begins at what is there")
 	}
 	return nil
+}
+
+// away says in plain words why a broker cannot be reached.
+func away(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the name " + dns.Name + " cannot be resolved"
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: nothing listens there"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "the connection was closed at once: a broker that asks for TLS or for another login does that"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "something takes the connection and does not answer in time"
+	}
+	return clip(innermost(err), 200)
 }
 
 func (a *app) unknownTopic(t event.Topic) *failure {

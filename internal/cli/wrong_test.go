@@ -84,7 +84,7 @@ func wrongInputs() []wrong {
 		{name: "nothing runs", line: cmdline("status"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},
 		// 4: not reachable
-		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "(from flag --bootstrap)", advice: "config show --origin"},
+		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
 		{name: "broker away, by environment", line: cmdline("lag"), env: []string{"KAFKA_BOOTSTRAP_SERVERS=TAKEN"}, exit: 4, code: "OMB-0401", says: "(from environment KAFKA_BOOTSTRAP_SERVERS)", advice: "-b HOST:PORT"},
 		// 7: content
 		{name: "bad JSON", line: publish(assessed, "{\"entity_id\": \"a\",\n  \"quality_score\": .5}"), exit: 7, code: "OMB-0701", says: "line 2, column 20", advice: "correct it there"},
