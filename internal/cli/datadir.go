@@ -25,7 +25,7 @@ type runState struct {
 // dataDir is where the embedded broker keeps its data, and the state of a running stack.
 func (a *app) dataDir() (string, error) {
 	if dir := a.settings.get("OMNIBUS_DATA").value; dir != "" {
-		return a.path(dir), nil
+		return filepath.Abs(a.path(dir))
 	}
 	if home, ok := a.env.lookup("XDG_DATA_HOME"); ok && filepath.IsAbs(home) {
 		return filepath.Join(home, "omnibus"), nil
@@ -49,7 +49,7 @@ func (a *app) holdDir(dir string) (*os.File, error) {
 	cannot := func(err error) error {
 		return fail(codeFile, "cannot use %s", dir).because("%s", plainPathError(err)).fix("--data with a directory that can be written")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, cannot(err)
 	}
 	f, err := os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o600)

@@ -28,7 +28,7 @@ func runDetached(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail(codeFile, "cannot use %s", dir).because("%s", plainPathError(err)).fix("--data with a directory that can be written")
 	}
 	log, err := os.OpenFile(logPath(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)

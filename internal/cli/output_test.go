@@ -197,3 +197,25 @@ func TestColourOnlyWhereItIsAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestThresholdsExitWithTen(t *testing.T) {
+	s := filled(t)
+	s.must(t, "", "publish", snapshot, scored("0.9"))
+	for _, c := range []struct {
+		line string
+		exit int
+	}{
+		{"lag reader --fail-over 0", 10},
+		{"lag reader --fail-over 1", 0},
+		{"lag reader --fail-over 1ns", 10},
+		{"lag reader --fail-over 1h", 0},
+		{"lag picky --fail-over 0", 0},
+		{"dlq list --fail-over 0", 10},
+		{"dlq list --fail-over 1", 0},
+	} {
+		r := s.run(t.Context(), "", strings.Fields(c.line)...)
+		if r.code != c.exit || r.out == "" {
+			t.Errorf("omnibus %s: exit %d, want %d, and the data; it says\n%s%s", c.line, r.code, c.exit, r.out, r.stderr)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/stack"
+)
+
+func TestExplainGivesEveryErrorItsExitCodeAndANextStep(t *testing.T) {
+	settings, err := resolve(t.TempDir(), environment{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped := func(err error) error {
+		return fmt.Errorf("doing this: %w", &bus.Error{Op: "publish", Topic: "a.b", Partition: -1, Offset: -1, Err: fmt.Errorf("%w: %w", err, errors.New("inside out"))})
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		exit int
+	}{
+		{"nobody knows it", fmt.Errorf("doing this: %w", errors.New("boom")), 1},
+		{"disk full", fmt.Errorf("%w: %w", stack.ErrBroker, errors.New("no space left")), 1},
+		{"unknown topic", wrapped(bus.ErrUnknownTopic), 3},
+		{"log cut", wrapped(bus.ErrTruncated), 3},
+		{"away", wrapped(bus.ErrUnreachable), 4},
+		{"hung up", fmt.Errorf("%w: %w", bus.ErrUnreachable, io.EOF), 4},
+		{"cannot listen", &stack.ListenError{Addr: "192.0.2.1:80", Err: errors.New("cannot assign")}, 4},
+		{"login", wrapped(bus.ErrUnauthorized), 5},
+		{"outcome", fmt.Errorf("%w: %w", bus.ErrUnknown, context.DeadlineExceeded), 6},
+		{"unresolved", &bus.UnresolvedError{Count: 3}, 6},
+		{"deadline", fmt.Errorf("lag: %w", context.DeadlineExceeded), 6},
+		{"abandoned", &bus.AbandonedError{Group: "g", Events: make([]bus.Coordinates, 2)}, 6},
+		{"invalid", wrapped(bus.ErrInvalid), 7},
+		{"too large", wrapped(bus.ErrTooLarge), 7},
+		{"damaged", &broker.CorruptError{File: "a", Offset: 7, Why: "checksum"}, 7},
+		{"port", &broker.PortTakenError{Addr: "127.0.0.1:9092", PID: 12, Process: "java"}, 9},
+		{"directory", &broker.DirInUseError{Dir: "d", PID: 12}, 9},
+		{"served", &stack.ServedError{Service: "bridge", Topic: "a.b", Group: "g"}, 9},
+	} {
+		a := &app{settings: settings}
+		f := a.explain(c.err)
+		if f.code.exit() != c.exit {
+			t.Errorf("%s: exit %d (%s), want %d", c.name, f.code.exit(), f.code, c.exit)
+		}
+		if f.cause == "" || len(f.fixes) == 0 {
+			t.Errorf("%s: no cause or no next step: %+v", c.name, f)
+		}
+		if text := f.message + f.cause; strings.Contains(text, "doing this") || strings.Contains(text, "publish a.b") {
+			t.Errorf("%s: the text shows the chain: %s", c.name, text)
+		}
+	}
+}
+
+func TestLagIsUnknownWhereOnePartitionIs(t *testing.T) {
+	one, seconds := int64(1), 2.0
+	known := partitionLag{Group: "g", Messages: &one, Seconds: &seconds}
+	g := sumLag("g", []partitionLag{known, known, {Group: "other", Messages: &one, Seconds: &seconds}})
+	if g.Messages == nil || *g.Messages != 2 || *g.Seconds != 2 || g.Partitions != 2 {
+		t.Errorf("two known partitions sum up to %+v", g)
+	}
+	g = sumLag("g", []partitionLag{known, {Group: "g", Why: "no leader"}})
+	if g.Messages != nil || g.Seconds != nil || g.Unknown != 1 || !strings.Contains(g.Why, "no leader") {
+		t.Errorf("with one unknown partition: %+v", g)
+	}
+	if (&threshold{messages: 1000}).judge([]groupLag{g}) == nil {
+		t.Error("an unknown lag passes the check")
+	}
+	if g := sumLag("g", nil); g.Messages != nil || g.Why == "" {
+		t.Errorf("without partitions: %+v", g)
+	}
+}
