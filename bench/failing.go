@@ -74,10 +74,15 @@ func fiftyKeys(ctx context.Context, on *target, long, fails time.Duration) (*fif
 	n := warm + int(long.Seconds()*float64(rate))
 	f := &fifty{ofKey: n / failingKeys}
 	dues := make([]time.Time, n)
-	until := time.Now().Add(time.Second + fails)
+	var from, until time.Time // when the key fails; guarded by mu
 	c := newCounter(&meter{}, n)
 	var mu sync.Mutex
+	ready := make(chan struct{})
 	handle := func(_ context.Context, d bus.Delivery) error {
+		if d.Envelope.CorrelationID == probe {
+			close(ready)
+			return nil
+		}
 		i, err := strconv.Atoi(string(d.Envelope.CorrelationID))
 		if err != nil {
 			return bus.Permanent(err)
@@ -89,7 +94,7 @@ func fiftyKeys(ctx context.Context, on *target, long, fails time.Duration) (*fif
 			if i >= warm {
 				f.delays = append(f.delays, time.Since(dues[i]))
 			}
-		case fails > 0 && time.Now().Before(until):
+		case fails > 0 && time.Now().After(from) && time.Now().Before(until):
 			f.retries++
 			return errStillFailing
 		default:
@@ -105,6 +110,13 @@ func fiftyKeys(ctx context.Context, on *target, long, fails time.Duration) (*fif
 		wait := slices.Repeat([]time.Duration{max(long*4/30, time.Millisecond)}, attempts) // 4 s where it fails for 30 s
 		ended <- b.Consume(running, bus.Consumer{Group: group(), Retry: wait}, bus.HandlePattern(event.Glob(topic), handle))
 	}()
+	if err := sendProbe(ctx, b, ss[0].payload, ready, ended); err != nil {
+		return nil, err
+	}
+	mu.Lock()
+	from = time.Now().Add(time.Second) // the events of the first second do not count
+	until = from.Add(fails)
+	mu.Unlock()
 	// A caller that waits for each key in turn keeps the order of a key.
 	last := make([]chan struct{}, failingKeys)
 	for i := range last {

@@ -90,11 +90,16 @@ func openLoop(ctx context.Context, on *target, rate int, long time.Duration) (*L
 	n := warm + int(long.Seconds()*float64(rate))
 	published, handled, dues := make([]time.Duration, n), make([]time.Duration, n), make([]time.Time, n)
 	c := newCounter(&meter{}, n)
+	ready := make(chan struct{})
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- b.Consume(running, bus.Consumer{Group: group()}, bus.HandlePattern(event.Glob(topic), func(_ context.Context, d bus.Delivery) error {
+			if d.Envelope.CorrelationID == probe {
+				close(ready)
+				return nil
+			}
 			i, err := strconv.Atoi(string(d.Envelope.CorrelationID))
 			if err != nil {
 				return bus.Permanent(err)
@@ -104,6 +109,9 @@ func openLoop(ctx context.Context, on *target, rate int, long time.Duration) (*L
 			return nil
 		}))
 	}()
+	if err := sendProbe(ctx, b, ss[0].payload, ready, ended); err != nil {
+		return nil, err
+	}
 	err = pace(ctx, n, rate, func(i int, due time.Time) error {
 		dues[i] = due
 		_, err := b.Publish(ctx, ss[i%samples].payload, bus.WithCorrelation(event.CorrelationID(strconv.Itoa(i))))
@@ -120,6 +128,22 @@ func openLoop(ctx context.Context, on *target, rate int, long time.Duration) (*L
 	}
 	stop()
 	return &Latency{Rate: rate, Seconds: long.Seconds(), Raw: raw, Published: spread(published[warm:]), Handled: spread(handled[warm:])}, <-ended
+}
+
+// probe is the correlation id of an event that finds out whether the consumer is at work.
+const probe = event.CorrelationID("probe")
+
+// sendProbe returns when the consumer has handled a probe, which closes ready, or has ended.
+func sendProbe(ctx context.Context, b *bus.Bus, p event.Payload, ready <-chan struct{}, ended <-chan error) error {
+	if _, err := b.Publish(ctx, p, bus.WithCorrelation(probe)); err != nil {
+		return err
+	}
+	select {
+	case <-ready:
+		return nil
+	case err := <-ended:
+		return errors.Join(err, errors.New("the consumer ended early"))
+	}
 }
 
 // openLoopRaw is the same for the plain client, without a consumer: what the machine and the broker give.

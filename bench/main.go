@@ -64,11 +64,11 @@ func run(args []string, out, log io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	report, err := s.measure(ctx, log)
+	if report.Targets != nil {
+		err = errors.Join(err, s.print(out, report))
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(log, "bench: %v\n", err) // nobody is left to tell
-		return exitError
-	}
-	if err := s.print(out, report); err != nil {
 		return exitError
 	}
 	if s.check && report.missed() {
@@ -96,9 +96,7 @@ func (s settings) measure(ctx context.Context, log io.Writer) (r Report, err err
 		return r, err
 	}
 	defer func() {
-		if stopErr := on.stop(); err == nil {
-			err = stopErr
-		}
+		err = errors.Join(err, on.stop())
 	}()
 	r.describe(on.name, time.Now())
 	if s.cpu != "" {
@@ -114,8 +112,8 @@ func (s settings) measure(ctx context.Context, log io.Writer) (r Report, err err
 	}
 	for name := range strings.SplitSeq(s.only, ",") {
 		began := time.Now()
-		if err := s.part(ctx, on, name, &r, log); err != nil {
-			return r, fmt.Errorf("%s: %w", name, err)
+		if partErr := s.part(ctx, on, name, &r, log); partErr != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name, partErr)) // the other parts still tell something
 		}
 		_, _ = fmt.Fprintf(log, "%s: %v\n", name, time.Since(began).Round(time.Second)) // progress only
 	}
@@ -130,7 +128,7 @@ func (s settings) measure(ctx context.Context, log io.Writer) (r Report, err err
 		}
 	}
 	r.Targets = r.judge()
-	return r, nil
+	return r, err
 }
 
 func (s settings) part(ctx context.Context, on *target, name string, r *Report, log io.Writer) (err error) {
