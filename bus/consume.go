@@ -118,6 +118,10 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 
 // lookAround learns which topics there are, and refuses a subscription that could not keep its dead letters.
 func (c *consumer) lookAround(ctx context.Context) error {
+	return newTopic(ctx, func() error { return c.lookOnce(ctx) })
+}
+
+func (c *consumer) lookOnce(ctx context.Context) error {
 	found, _, err := clusterMetadata(ctx, c.bus.client)
 	if err != nil {
 		return c.bus.reach(err)

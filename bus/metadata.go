@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -41,4 +43,23 @@ func clusterMetadata(ctx context.Context, client *kgo.Client, topics ...string) 
 		details[*t.Topic] = d
 	}
 	return details, len(resp.Brokers), nil
+}
+
+// newTopic asks again for two seconds where the answer is that a topic does not exist: in a cluster of several brokers, one
+// that is asked may not have heard of a topic that another has just made.
+func newTopic(ctx context.Context, ask func() error) error {
+	const within, every = 2 * time.Second, 100 * time.Millisecond
+	for waited := time.Duration(0); ; waited += every {
+		err := ask()
+		if !errors.Is(err, ErrUnknownTopic) || waited >= within {
+			return err
+		}
+		timer := time.NewTimer(every)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
 }

@@ -281,18 +281,19 @@ func (b *Bus) exists(ctx context.Context, topic string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.PublishTimeout)
 	defer cancel()
-	found, _, err := clusterMetadata(ctx, b.client, topic)
-	if err != nil {
-		return b.reach(err)
-	}
-	if t := found[topic]; t.Err != nil {
-		if errors.Is(t.Err, kerr.UnknownTopicOrPartition) {
-			return fmt.Errorf("%w: the broker has no topic %s", ErrUnknownTopic, topic)
+	return newTopic(ctx, func() error {
+		found, _, err := clusterMetadata(ctx, b.client, topic)
+		if err != nil {
+			return b.reach(err)
 		}
-		return b.reach(t.Err)
-	}
-	b.known.Store(topic, struct{}{})
-	return nil
+		if t := found[topic]; errors.Is(t.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("%w: the broker has no topic %s", ErrUnknownTopic, topic)
+		} else if t.Err != nil {
+			return b.reach(t.Err)
+		}
+		b.known.Store(topic, struct{}{})
+		return nil
+	})
 }
 
 // refuse reports an event that never entered the client.

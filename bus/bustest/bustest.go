@@ -69,8 +69,13 @@ func Over(tb testing.TB, cfg bus.Config) *Bench {
 func (b *Bench) Go(c bus.Consumer, h ...bus.Handler) (stop func()) {
 	b.tb.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.tb.Context()))
-	done := make(chan error, 1)
-	go func() { done <- b.Consume(ctx, c, h...) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := b.Consume(ctx, c, h...); err != nil {
+			b.tb.Errorf("consumer of group %q: %v", c.Group, err)
+		}
+	}()
 	if c.Group != "" {
 		b.groups[c.Group] = h
 	}
@@ -81,9 +86,7 @@ func (b *Bench) Go(c bus.Consumer, h ...bus.Handler) (stop func()) {
 		}
 		stopped = true
 		cancel()
-		if err := <-done; err != nil {
-			b.tb.Errorf("consumer of group %q: %v", c.Group, err)
-		}
+		<-done
 	}
 	b.tb.Cleanup(stop)
 	return stop
