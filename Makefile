@@ -13,8 +13,8 @@ test: ## everything: vet, lint, all tests, race, real Kafka, librdkafka (STEPS="
 check: ## the inner loop: vet, format, lint, layers, schema drift, tests of changed packages
 	@$(CHECK) check $(STEPS)
 
-bench: ## speed against the raw client and Watermill on the same broker, as ratios
-	@cd bench && go test -run '^$$' -bench . -timeout 30m ./...
+bench: ## speed against the raw client and Watermill on the same broker, as ratios (ARGS="-kafka start -check")
+	@cd bench && go run . $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@$(CHECK) fuzz $(FUZZTIME)

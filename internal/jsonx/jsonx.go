@@ -32,12 +32,12 @@ var house = json.JoinOptions(json.Deterministic(true), json.WithMarshalers(json.
 
 // Marshal encodes v; maps come out sorted by key.
 func Marshal(v any) ([]byte, error) {
-	return json.Marshal(v, house)
+	return json.Marshal(v, options(v))
 }
 
 // MarshalIndent is [Marshal] for people: two spaces a level.
 func MarshalIndent(v any) ([]byte, error) {
-	return json.Marshal(v, house, jsontext.WithIndent("  "))
+	return json.Marshal(v, options(v), jsontext.WithIndent("  "))
 }
 
 // Unmarshal decodes one JSON value into v. Member names match exactly; members that v lacks are ignored.
@@ -106,6 +106,18 @@ func Member(object []byte, name string) (string, bool) {
 // Each calls member for every member of a JSON object: its name, and where its value stands in object. It is strict, as
 // [Unmarshal] is; members before an error have been called for.
 func Each(object []byte, member func(name []byte, from, to int)) error {
+	var members [quickMembers]quickMember
+	if end, n := quickObject(object, blanks(object, 0), 0, &members); end >= 0 && blanks(object, end) == len(object) {
+		for _, m := range members[:n] {
+			member(object[m.name:m.nameEnd], m.from, m.to)
+		}
+		return nil
+	}
+	return each(object, member)
+}
+
+// each is Each by the decoder.
+func each(object []byte, member func(name []byte, from, to int)) error {
 	r := NewReader(object, Limits{Depth: 10_000})
 	defer r.Free()
 	if k := r.Peek(); k != '{' && k != 0 {
