@@ -51,8 +51,8 @@ func plain(t reflect.Type, seen map[reflect.Type]bool) bool {
 	case reflect.Map:
 		return plain(t.Key(), seen) && plain(t.Elem(), seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if !plain(t.Field(i).Type, seen) {
+		for f := range t.Fields() {
+			if !plain(f.Type, seen) {
 				return false
 			}
 		}

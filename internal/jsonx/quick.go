@@ -27,7 +27,7 @@ func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (en
 	}
 	for {
 		m := quickMember{name: i + 1}
-		escaped := false
+		var escaped bool
 		if i, escaped = quickString(b, i); i < 0 || escaped || n == quickMembers {
 			return -1, 0
 		}
