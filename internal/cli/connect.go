@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
+	"sync/atomic"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts"
@@ -95,9 +97,7 @@ func (a *app) withBus(ctx context.Context, fn func(ctx context.Context, b *bus.B
 	if err != nil {
 		return err
 	}
-	opening, cancel := context.WithTimeout(ctx, a.flags.timeout)
-	defer cancel()
-	b, err := bus.Open(opening, cfg)
+	b, err := a.open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -106,6 +106,30 @@ func (a *app) withBus(ctx context.Context, fn func(ctx context.Context, b *bus.B
 		err = closed
 	}
 	return err
+}
+
+// open opens the bus within the timeout. The Kafka client waits for the first answer on a connection whatever its context
+// says, so that connections that are still silent when the time is over are closed under it.
+func (a *app) open(ctx context.Context, cfg bus.Config) (*bus.Bus, error) {
+	opening, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	dialer := net.Dialer{Timeout: a.flags.timeout}
+	var opened atomic.Bool
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil || opened.Load() {
+			return conn, err
+		}
+		context.AfterFunc(opening, func() {
+			if !opened.Load() {
+				_ = conn.Close() // the client sees it
+			}
+		})
+		return conn, nil
+	}
+	b, err := bus.Open(opening, cfg)
+	opened.Store(true)
+	return b, err
 }
 
 // within runs fn under the timeout of the command.

@@ -148,7 +148,7 @@ func away(err error) string {
 		return "connection refused: nothing listens there"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return "the connection was closed at once: a broker that asks for TLS or for another login does that"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 		return "something takes the connection and does not answer in time"
 	}
 	return clip(innermost(err), 200)

@@ -1,7 +1,9 @@
 package cli_test
 
 import (
+	"net"
 	"testing"
+	"time"
 
 	"github.com/omninode-ai/omnibus/broker"
 )
@@ -23,5 +25,20 @@ func TestRefusedLoginIsNamed(t *testing.T) {
 	shown := login("hunter2").must(t, "", "config", "show", "--origin", "-o", "json")
 	if lines := lineSet(shown); lines["      \"value\": \"hunter2\",\n"] {
 		t.Error("config show prints the password")
+	}
+}
+
+// TestSilentBrokerIsNotWaitedForLongerThanAsked: a port that takes connections and says nothing.
+func TestSilentBrokerIsNotWaitedForLongerThanAsked(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	began := time.Now()
+	r := newShell(t).run(t.Context(), "", "topics", "list", "-b", ln.Addr().String(), "--timeout", "200ms")
+	check(t, wrong{exit: 4, code: "OMB-0401", says: "does not answer in time", advice: "-b HOST:PORT"}, r)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it waited %v for a --timeout of 200ms", took)
 	}
 }
