@@ -80,6 +80,9 @@ var (
 // does not exist (ErrUnknownTopic), a log that was cut before it was read (ErrTruncated), a refused login (ErrUnauthorized).
 func (b *Bus) Consume(ctx context.Context, cfg Consumer, handlers ...Handler) error {
 	c, err := b.newConsumer(ctx, cfg.withDefaults(), handlers)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil // it ended before it began
+	}
 	if err != nil {
 		return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
 	}

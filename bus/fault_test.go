@@ -265,7 +265,7 @@ func TestKilledConsumerRepeatsOnlyWhatP4Allows(t *testing.T) {
 		// A kill: no commit and no leave gets through any more.
 		dead := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit, kmsg.LeaveGroup}, Err: kerr.UnknownMemberID, Count: -1})
 		kill()
-		_ = <-done // there was nothing left to commit
+		<-done //nolint:errcheck // there was nothing left to commit
 		dead.Remove()
 		before := len(d.all())
 		r.Go(group, handler)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,23 +16,33 @@ import (
 // health answers whether the process lives and whether it can work.
 type health struct {
 	mu      sync.Mutex
-	reasons []string        // while there is no ask
-	ask     func() []string // what keeps it from working now
+	reasons []string          // it does not work, whatever others say
+	asks    []func() []string // what keeps the parts from working now
 }
 
-// is says whom to ask from now on.
-func (h *health) is(ask func() []string) {
+// add says whom else to ask.
+func (h *health) add(ask func() []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ask = ask
+	h.asks = append(h.asks, ask)
+}
+
+// is says why nothing works; without a reason the parts are asked.
+func (h *health) is(reasons ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reasons = reasons
 }
 
 func (h *health) now() []string {
 	h.mu.Lock()
-	reasons, ask := h.reasons, h.ask
+	reasons, asks := slices.Clone(h.reasons), slices.Clone(h.asks)
 	h.mu.Unlock()
-	if ask != nil {
-		return ask()
+	if len(reasons) > 0 {
+		return reasons
+	}
+	for _, ask := range asks {
+		reasons = append(reasons, ask()...)
 	}
 	return reasons
 }

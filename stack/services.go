@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 // service is a program of the platform.
 type service struct {
 	name   string
+	source string // who its events say that they come from: the owner in the catalogue
 	group  string
 	serves []event.Topic // the requests that it answers
 	run    func(ctx context.Context, b *bus.Bus) error
@@ -21,7 +23,7 @@ type service struct {
 
 func all() []service {
 	return []service{{
-		name: "bridge", group: "bridge",
+		name: "bridge", source: "omninode_bridge", group: "bridge",
 		serves: []event.Topic{"omninode.bridge.request.stamp.v1", "omninode.bridge.request.batch_stamp.v1", "omninode.bridge.request.verify.v1"},
 		run:    func(ctx context.Context, b *bus.Bus) error { return bridge.Run(ctx, b, bridge.Config{}) },
 	}}
@@ -65,6 +67,18 @@ type ServedError struct {
 
 func (e *ServedError) Error() string {
 	return fmt.Sprintf("service %s: group %s already answers %s", e.Service, e.Group, e.Topic)
+}
+
+// work runs s on a bus of its own, so that its events name it, until ctx ends. faults gets what keeps that bus from working.
+func (s service) work(ctx context.Context, cfg bus.Config, faults func(func() []string)) (err error) {
+	cfg.Service = s.source
+	b, err := bus.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	faults(b.Faults)
+	return s.run(ctx, b)
 }
 
 // alone checks that no other group serves the requests of s now. A group that reads the responses too, as a sink of

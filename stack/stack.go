@@ -135,17 +135,18 @@ func run(ctx context.Context, cfg Config, services []service, state *health, inf
 	parts, ctx := errgroup.WithContext(ctx)
 	for _, s := range services {
 		parts.Go(func() error {
-			if err := s.run(ctx, b); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
+			if err := s.work(ctx, cfg.Bus, state.add); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
 				return fmt.Errorf("service %s: %w", s.name, err)
 			}
 			return nil
 		})
 	}
-	state.is(b.Faults)
+	state.add(b.Faults)
+	state.is()
 	info.Took = time.Since(started)
 	ready(info)
 	<-ctx.Done()
-	state.is(func() []string { return []string{"stopping"} })
+	state.is("stopping")
 	if err := parts.Wait(); err != nil {
 		return err
 	}
