@@ -83,7 +83,7 @@ func TestSamplesHaveTheirSize(t *testing.T) {
 
 func TestTargetsAreJudged(t *testing.T) {
 	r := Report{
-		Publish: []Row{{Name: rawAsync, Rate: 100}, {Name: busRaw8, Rate: 69}, {Name: busPayload, Rate: 50_000}},
+		Publish: []Row{{Name: rawAsync, Rate: 100, Ratio: 1}, {Name: busRaw8, Rate: 69, Ratio: 0.69}, {Name: busPayload, Rate: 50_000}},
 		Hot:     &Hot{Times: 50},
 		Latency: &Latency{Published: Spread{P95: 5, P99: 20}, Handled: Spread{P95: 10}},
 		Failing: &Failing{Without: Spread{P95: 10}, With: Spread{P95: 59}, InOrder: true},

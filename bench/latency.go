@@ -149,7 +149,7 @@ func sendProbe(ctx context.Context, b *bus.Bus, p event.Payload, ready <-chan st
 // openLoopRaw is the same for the plain client, without a consumer: what the machine and the broker give.
 func openLoopRaw(ctx context.Context, on *target, rate int, long time.Duration) (Spread, error) {
 	var took []time.Duration
-	err := on.onTopic(ctx, "latency", 6, func(topic string) error {
+	err := on.onTopic(ctx, "latency", func(topic string) error {
 		cl, err := rawClient(on)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ type settings struct {
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) //nolint:forbidigo // this is main
 }
 
 func run(args []string, out, log io.Writer) int {
@@ -155,7 +155,7 @@ func (s settings) part(ctx context.Context, on *target, name string, r *Report, 
 		}
 		r.Failing, err = failingKey(ctx, on, long)
 	default:
-		err = fmt.Errorf("no such part; there are publish, consume, hot, latency and failing")
+		err = errors.New("no such part; there are publish, consume, hot, latency and failing")
 	}
 	return err
 }

@@ -63,7 +63,7 @@ func rawClient(on *target) (*kgo.Client, error) {
 }
 
 func publishRaw(ctx context.Context, on *target, n int, m *meter) error {
-	return on.onTopic(ctx, "publish", 6, func(topic string) error {
+	return on.onTopic(ctx, "publish", func(topic string) error {
 		cl, err := rawClient(on)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func publishRaw(ctx context.Context, on *target, n int, m *meter) error {
 }
 
 func publishRawSync(ctx context.Context, on *target, n int, m *meter) error {
-	return on.onTopic(ctx, "publish", 6, func(topic string) error {
+	return on.onTopic(ctx, "publish", func(topic string) error {
 		cl, err := rawClient(on)
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func callers(many, n int, m *meter, publish func(*sample) error) error {
 
 func publishAll(many int, v bus.Validation, form func(string, *sample) bus.Outgoing) func(context.Context, *target, int, *meter) error {
 	return func(ctx context.Context, on *target, n int, m *meter) error {
-		return on.onTopic(ctx, "publish", 6, func(topic string) error {
+		return on.onTopic(ctx, "publish", func(topic string) error {
 			b, err := on.open(ctx, topic, v)
 			if err != nil {
 				return err
@@ -184,7 +184,7 @@ func batches(ctx context.Context, b *bus.Bus, many, n int, form func(*sample) bu
 }
 
 func publishSingle(ctx context.Context, on *target, n int, m *meter) error {
-	return on.onTopic(ctx, "publish", 6, func(topic string) error {
+	return on.onTopic(ctx, "publish", func(topic string) error {
 		b, err := on.open(ctx, topic, bus.Validate)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ var marshaler = kafka.NewWithPartitioningMarshaler(func(_ string, m *message.Mes
 
 func publishWatermill(many int) func(context.Context, *target, int, *meter) error {
 	return func(ctx context.Context, on *target, n int, m *meter) error {
-		return on.onTopic(ctx, "publish", 6, func(topic string) error {
+		return on.onTopic(ctx, "publish", func(topic string) error {
 			cfg := kafka.DefaultSaramaSyncPublisherConfig()
 			cfg.Producer.RequiredAcks = sarama.WaitForAll
 			pub, err := kafka.NewPublisher(kafka.PublisherConfig{Brokers: on.brokers, Marshaler: marshaler, OverwriteSaramaConfig: cfg}, watermill.NopLogger{})

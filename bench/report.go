@@ -76,7 +76,10 @@ func (r Report) judge() []Target {
 	over := func(rows []Row, a, b, name string, want float64) {
 		x, ok := find(rows, a)
 		y, also := find(rows, b)
-		if ok && also {
+		switch {
+		case ok && b == rows[0].Name:
+			least(name, want, "%g×", x.Ratio) // of the same rounds
+		case ok && also:
 			least(name, want, "%g×", x.Rate/y.Rate)
 		}
 	}

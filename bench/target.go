@@ -139,9 +139,9 @@ func (t *target) remove(ctx context.Context, name string) error {
 
 func withDLQ(topic string) []string { return []string{topic, string(event.Topic(topic).DLQ())} }
 
-// onTopic runs fn with a topic that is made before and removed afterwards.
-func (t *target) onTopic(ctx context.Context, base string, partitions int32, fn func(topic string) error) error {
-	name, err := t.topic(ctx, base, partitions)
+// onTopic runs fn with a topic of 6 partitions that is made before and removed afterwards.
+func (t *target) onTopic(ctx context.Context, base string, fn func(topic string) error) error {
+	name, err := t.topic(ctx, base, 6)
 	if err != nil {
 		return err
 	}
