@@ -322,7 +322,7 @@ func (c *consumer) fetchFailed(ctx context.Context, topic string, partition int3
 
 func (c *consumer) handOver(fetches kgo.Fetches) {
 	now := time.Now()
-	var pause []partitionID
+	var pause []*partition
 	c.mu.Lock()
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -339,15 +339,28 @@ func (c *consumer) handOver(fetches kgo.Fetches) {
 		}
 		if p.stalled() && !c.paused[p] {
 			c.paused[p] = true
-			pause = append(pause, id)
+			pause = append(pause, p)
 		}
 	})
 	c.spawn()
 	c.mu.Unlock()
-	for _, id := range pause {
-		c.client.PauseFetchPartitions(map[string][]int32{id.topic: {id.partition}})
+	for _, p := range pause {
+		c.pauseFetch(p)
 	}
 	c.poke()
+}
+
+// pauseFetch pauses a partition that was marked as paused. A worker may have made room, taken the mark away and resumed
+// between the mark and the pause; then nobody else would resume it.
+func (c *consumer) pauseFetch(p *partition) {
+	one := map[string][]int32{p.id.topic: {p.id.partition}}
+	c.client.PauseFetchPartitions(one)
+	c.mu.Lock()
+	still := c.paused[p]
+	c.mu.Unlock()
+	if !still {
+		c.client.ResumeFetchPartitions(one)
+	}
 }
 
 // laneKey is the lane of a record. A batch handler and records without a key have one lane per partition. Two keys of equal
@@ -503,17 +516,24 @@ func (c *consumer) await(d time.Duration, ok func() bool) bool {
 
 // forget drops partitions (nil: all) and cancels what still runs for them.
 func (c *consumer) forget(ids []partitionID, cause error) {
+	resume := map[string][]int32{}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if ids == nil {
 		ids = slices.Collect(maps.Keys(c.lanes.parts))
 	}
 	for _, id := range ids {
 		if p := c.lanes.parts[id]; p != nil {
+			if c.paused[p] {
+				resume[id.topic] = append(resume[id.topic], id.partition)
+			}
 			c.end(p, cause)
 		}
 	}
 	c.changed.Broadcast()
+	c.mu.Unlock()
+	if len(resume) > 0 { // the client keeps a pause over assignments
+		c.client.ResumeFetchPartitions(resume)
+	}
 }
 
 func (c *consumer) random() float64 {
