@@ -55,6 +55,7 @@ func TestSuite(t *testing.T) {
 		{"TopicOverrideKeepsTheType", false, topicOverrideKeepsTheType},
 		{"UndeclaredTopics", false, undeclaredTopics},
 		{"MiddlewareWrapsInOrder", false, middlewareWrapsInOrder},
+		{"FullTrackerPausesThePartitionAndGoesOn", false, fullTrackerPausesThePartitionAndGoesOn},
 		{"HandlerObjectAcknowledgesOrRetries", false, handlerObjectAcknowledgesOrRetries},
 		{"DeadLetterHasNoDeadLetter", false, deadLetterHasNoDeadLetter},
 		{"OverlappingHandlersAreRefused", false, overlappingHandlersAreRefused},
@@ -941,4 +942,41 @@ func deadLetterHasNoDeadLetter(t *testing.T, r *stage) {
 		t.Error(err)
 	}
 	equal(t, "dead letters", len(r.Dead(r.topic)), 1)
+}
+
+// A key that waits holds the commit back; once as much is settled behind it as the commit's metadata can tell, its partition
+// pauses, and goes on when the key does.
+func fullTrackerPausesThePartitionAndGoesOn(t *testing.T, r *stage) {
+	const events = 60_000 // a bitmap of 3,072 bytes tells of about 18,000 offsets, and the topic has two partitions
+	var mu sync.Mutex
+	handled := map[string]int{}
+	c := r.group("g")
+	c.Retry = []time.Duration{50 * r.unit}
+	r.Go(c, bus.HandleType(r.topic, func(_ context.Context, e bus.Delivery) error {
+		if string(e.Key) == "stuck" && e.Attempt == 1 {
+			return errors.New("once")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		handled[string(e.Key)]++
+		return nil
+	}))
+	r.note("stuck", 0)
+	out := make([]bus.Outgoing, events)
+	for i := range out {
+		e := r.envelope(fmt.Sprintf("k%02d", i%100), i/100)
+		out[i].Envelope = &e
+	}
+	if _, err := r.PublishAll(t.Context(), out...); err != nil {
+		t.Fatal(err)
+	}
+	r.Settle()
+	mu.Lock()
+	defer mu.Unlock()
+	equal(t, "keys", len(handled), 101)
+	for key, n := range handled {
+		if want := map[bool]int{true: 1, false: events / 100}[key == "stuck"]; n != want {
+			t.Errorf("key %s: %d events handled, want %d", key, n, want)
+		}
+	}
 }
