@@ -327,7 +327,7 @@ func failingEventIsRetriedThenADeadLetter(t *testing.T, r *stage) {
 func failingKeyDoesNotHoldTheOthers(t *testing.T, r *stage) {
 	var d diary
 	gate := make(chan struct{})
-	r.Go(bus.Consumer{Group: "g-" + r.topic.Domain(), Retry: []time.Duration{100 * r.unit}}, bus.HandleType(r.topic, func(_ context.Context, e bus.Delivery) error {
+	r.Go(bus.Consumer{Group: "g-" + r.topic.Domain(), Retry: []time.Duration{60 * r.unit}}, bus.HandleType(r.topic, func(_ context.Context, e bus.Delivery) error {
 		key, n := keyN(e)
 		if key == "k00" && e.Attempt == 1 && n == "0" {
 			return errors.New("once")
@@ -341,7 +341,7 @@ func failingKeyDoesNotHoldTheOthers(t *testing.T, r *stage) {
 	began := time.Now()
 	r.notes(10, 10)
 	<-gate
-	if took := time.Since(began); took > 80*r.unit {
+	if took := time.Since(began); took > 50*r.unit {
 		t.Errorf("the other keys took %v", took)
 	}
 	equal(t, "failing key so far", len(d.of("k00")), 0)
