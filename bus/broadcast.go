@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -53,57 +52,62 @@ func (c *consumer) openBroadcast(ctx context.Context) error {
 
 // addPartitions begins what have lacks, at the end or at the start of the log.
 func (c *consumer) addPartitions(ctx context.Context, have map[partitionID]bool, latest bool) error {
-	list := c.bus.admin.ListStartOffsets
-	if latest {
-		list = c.bus.admin.ListEndOffsets
-	}
 	found, _, err := clusterMetadata(ctx, c.bus.client)
 	if err != nil {
 		return c.bus.reach(err)
 	}
-	var names []string
+	var fresh []partitionID
 	for name, t := range found {
 		if !c.wants(event.Topic(name)) {
 			continue
 		}
 		for p := range t.Partitions {
-			if !have[partitionID{name, p}] {
-				names = append(names, name)
-				break
+			if id := (partitionID{name, p}); !have[id] {
+				fresh = append(fresh, id)
 			}
 		}
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	offsets, err := list(ctx, names...)
-	if err != nil {
-		return c.bus.reach(err)
+	ends := map[partitionID]int64{}
+	if latest {
+		if ends, err = c.endsOf(ctx, fresh); err != nil {
+			return err
+		}
 	}
 	add := map[string]map[int32]kgo.Offset{}
 	c.mu.Lock()
-	for topic, parts := range offsets {
-		for p, at := range parts {
-			id := partitionID{topic, p}
-			if have[id] {
-				continue
-			}
-			if at.Err != nil {
-				c.mu.Unlock()
-				return fmt.Errorf("find where %s[%d] begins: %w", topic, p, at.Err)
-			}
-			have[id] = true
-			if add[topic] == nil {
-				add[topic] = map[int32]kgo.Offset{}
-			}
-			add[topic][p] = kgo.NewOffset().At(at.Offset)
-			c.fetched[id] = fetchedOffset{offset: -1, start: at.Offset}
-			c.begin(id)
+	for _, id := range fresh {
+		have[id] = true
+		if add[id.topic] == nil {
+			add[id.topic] = map[int32]kgo.Offset{}
 		}
+		add[id.topic][id.partition] = kgo.NewOffset().AtStart()
+		if end, ok := ends[id]; ok {
+			add[id.topic][id.partition] = kgo.NewOffset().At(end)
+		}
+		c.begin(id)
 	}
 	c.mu.Unlock()
 	c.client.AddConsumePartitions(add)
 	return nil
+}
+
+// endsOf finds the ends of the log. A partition that was made a moment ago may have no leader yet, or be unknown to the
+// broker that is asked: it asks again for a while.
+func (c *consumer) endsOf(ctx context.Context, ids []partitionID) (map[partitionID]int64, error) {
+	const within, every = 10 * time.Second, 250 * time.Millisecond
+	for waited := time.Duration(0); ; waited += every {
+		ends, err := resolve(ctx, ids, c.bus.admin.ListEndOffsets)
+		if err == nil || waited >= within {
+			return ends, err
+		}
+		timer := time.NewTimer(every)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+	}
 }
 
 func (c *consumer) wants(topic event.Topic) bool {

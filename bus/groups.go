@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -33,6 +34,29 @@ type Member struct {
 // Groups describes the groups called names, or all, in the order of their names. It is an error, ErrUnknownGroup, where one of
 // names does not exist.
 func (b *Bus) Groups(ctx context.Context, names ...string) ([]GroupInfo, error) {
+	const within, every = 10 * time.Second, 250 * time.Millisecond
+	for waited := time.Duration(0); ; waited += every {
+		infos, err := b.groupsNow(ctx, names)
+		if !isCoordinatorAway(err) || waited >= within {
+			return infos, err
+		}
+		timer := time.NewTimer(every)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		case <-timer.C:
+		}
+	}
+}
+
+// isCoordinatorAway reports whether the groups have nobody to answer for them yet: a cluster that has just started makes the
+// topic that it keeps groups in when the first of them joins.
+func isCoordinatorAway(err error) bool {
+	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
+}
+
+func (b *Bus) groupsNow(ctx context.Context, names []string) ([]GroupInfo, error) {
 	listed, err := b.admin.ListGroups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("groups: %w", b.reach(err))

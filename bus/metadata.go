@@ -51,7 +51,8 @@ func newTopic(ctx context.Context, ask func() error) error {
 	const within, every = 2 * time.Second, 100 * time.Millisecond
 	for waited := time.Duration(0); ; waited += every {
 		err := ask()
-		if !errors.Is(err, ErrUnknownTopic) || waited >= within {
+		unknown := errors.Is(err, ErrUnknownTopic) || errors.Is(err, kerr.UnknownTopicOrPartition)
+		if !unknown || waited >= within {
 			return err
 		}
 		timer := time.NewTimer(every)

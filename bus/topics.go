@@ -269,7 +269,15 @@ func parseRetention(ms string) (time.Duration, error) {
 }
 
 // topicConfigs are the settings of topics, those that are secret left out. It returns what it has even where it fails for some.
-func (b *Bus) topicConfigs(ctx context.Context, topics []event.Topic) (map[event.Topic]map[string]string, error) {
+func (b *Bus) topicConfigs(ctx context.Context, topics []event.Topic) (configs map[event.Topic]map[string]string, err error) {
+	err = newTopic(ctx, func() error {
+		configs, err = b.topicConfigsNow(ctx, topics)
+		return err
+	})
+	return configs, err
+}
+
+func (b *Bus) topicConfigsNow(ctx context.Context, topics []event.Topic) (map[event.Topic]map[string]string, error) {
 	out := make(map[event.Topic]map[string]string, len(topics))
 	if len(topics) == 0 {
 		return out, nil

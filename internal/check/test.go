@@ -64,7 +64,7 @@ func schemas() step {
 
 // busSuite is the suite that runs on every broker; onKafka tells it where that is.
 func busSuite() command {
-	return goCommand("test", "-count=1", "-timeout=5m", "-run=^TestSuite", "./bus")
+	return goCommand("test", "-count=1", "-timeout=5m", "-parallel=8", "-run=^TestSuite", "./bus")
 }
 
 func interopTests() command {
