@@ -64,7 +64,7 @@ func (b *Bus) Lag(ctx context.Context, groups ...string) ([]PartitionLag, error)
 	return out, nil
 }
 
-// committed lists the partitions of one group. Those with a usable position are Known for now.
+// committed lists the partitions of one group. Those with a usable position are Known until measure finds otherwise.
 func (b *Bus) committed(g GroupInfo, answer kadm.FetchOffsetsResponse) []*PartitionLag {
 	lags := make(map[topicPartition]*PartitionLag)
 	add := func(t event.Topic, p int32) *PartitionLag {
