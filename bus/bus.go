@@ -80,6 +80,20 @@ type Trace struct {
 	Handled   func(ctx context.Context, d Delivery, v Verdict, took time.Duration, err error)
 	Dead      func(ctx context.Context, d DeadLetter)
 	Completed func(ctx context.Context, d Delivery) // a foreign event lacked fields, see event.Envelope.Completed
+
+	// The partitions of a group. At the end of Consume none is revoked.
+	Assigned  func(group string, from Coordinates) // before anything is fetched; offset -1: where the log begins
+	Revoked   func(group string, p Coordinates)    // given back: what ran had its grace time, the last commit was made; offset -1
+	Lost      func(group string, p Coordinates)    // others may have had it already: nothing was committed; offset -1
+	Committed func(c Commit)
+}
+
+// Commit is one attempt to commit the position of a partition.
+type Commit struct {
+	Group    string
+	Position Coordinates // everything below its offset is settled
+	Taken    time.Time   // when that was so: what is settled later is not in it
+	Err      error       // nil: the broker has it
 }
 
 // Bus publishes and consumes over one cluster. It is safe for concurrent use. Close it once.

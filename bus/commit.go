@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,7 @@ func (c *consumer) commit(ctx context.Context, parts []*partition) error {
 			parts = append(parts, p)
 		}
 	}
+	taken := time.Now()
 	var moved []position
 	for _, p := range parts {
 		if offset, metadata, ok := p.position(); ok && !p.gone {
@@ -80,13 +82,13 @@ func (c *consumer) commit(ctx context.Context, parts []*partition) error {
 	var errs []error
 	for len(moved) > 0 {
 		n := min(commitMost, len(moved))
-		errs = append(errs, c.commitSome(ctx, moved[:n]))
+		errs = append(errs, c.commitSome(ctx, moved[:n], taken))
 		moved = moved[n:]
 	}
 	return errors.Join(errs...)
 }
 
-func (c *consumer) commitSome(ctx context.Context, ps []position) error {
+func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Time) error {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	metadata := map[partitionID]*string{}
 	for _, p := range ps {
@@ -121,6 +123,11 @@ func (c *consumer) commitSome(ctx context.Context, ps []position) error {
 			}
 		}
 	})
+	if told := c.bus.cfg.Trace.Committed; told != nil {
+		for _, p := range ps {
+			told(Commit{Group: c.cfg.Group, Position: p.part.id.at(p.offset), Taken: taken, Err: cmp.Or(failed, refused[p.part.id])})
+		}
+	}
 	if failed != nil {
 		return failed
 	}

@@ -74,8 +74,8 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	if err != nil {
 		return nil, fmt.Errorf("find the latest offsets: %w", err)
 	}
+	var begun []Coordinates
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, found := range []map[partitionID]int64{starts, ends} {
 		for id, at := range found {
 			offsets[id.topic][id.partition] = kgo.NewOffset().At(at)
@@ -84,10 +84,27 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	}
 	for topic, parts := range offsets {
 		for p := range parts {
-			c.begin(partitionID{topic, p})
+			id := partitionID{topic, p}
+			begun = append(begun, id.at(c.begin(id)))
 		}
 	}
+	c.mu.Unlock()
+	c.tell(c.bus.cfg.Trace.Assigned, begun)
 	return offsets, nil
+}
+
+func (id partitionID) at(offset int64) Coordinates {
+	return Coordinates{Topic: event.Topic(id.topic), Partition: id.partition, Offset: offset}
+}
+
+// tell calls a func of the trace for each of ps.
+func (c *consumer) tell(trace func(group string, p Coordinates), ps []Coordinates) {
+	if trace == nil {
+		return
+	}
+	for _, p := range ps {
+		trace(c.cfg.Group, p)
+	}
 }
 
 // resolve asks list for the offsets of ids.
@@ -119,8 +136,8 @@ func resolve(ctx context.Context, ids []partitionID, list func(context.Context, 
 	return found, nil
 }
 
-// begin makes the partition of an assignment. Under mu.
-func (c *consumer) begin(id partitionID) {
+// begin makes the partition of an assignment, and returns where its reading goes on; -1: at the first record. Under mu.
+func (c *consumer) begin(id partitionID) int64 {
 	f, ok := c.fetched[id]
 	if !ok {
 		f = fetchedOffset{offset: -1, start: -1}
@@ -133,6 +150,10 @@ func (c *consumer) begin(id partitionID) {
 	p := c.lanes.assign(id, batch, f.offset, f.metadata, f.start)
 	ctx, cancel := context.WithCancelCause(c.bus.life)
 	c.contexts[p] = partitionContext{ctx, cancel}
+	if !p.began {
+		return -1
+	}
+	return p.track.watermark()
 }
 
 // end forgets a partition and cancels what still runs for it. Under mu.
@@ -148,10 +169,11 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 	ids := idsOf(parts)
 	c.mu.Lock()
 	var mine []*partition
+	var given []Coordinates
 	for _, id := range ids {
 		if p := c.lanes.parts[id]; p != nil {
 			c.lanes.revoke(p)
-			mine = append(mine, p)
+			mine, given = append(mine, p), append(given, id.at(-1))
 		}
 	}
 	c.mu.Unlock()
@@ -173,6 +195,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 	}
 	c.forget(ids, errRevoked)
+	c.tell(c.bus.cfg.Trace.Revoked, given)
 }
 
 // rebalanceGrace is half of the client's rebalance timeout, so that the commit has the other half.
@@ -180,7 +203,13 @@ const rebalanceGrace = 30 * time.Second
 
 // lost is called when others may already have the partitions: nothing is committed, late results are discarded.
 func (c *consumer) lost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
-	c.forget(idsOf(parts), errLost)
+	ids := idsOf(parts)
+	c.forget(ids, errLost)
+	gone := make([]Coordinates, len(ids))
+	for i, id := range ids {
+		gone[i] = id.at(-1)
+	}
+	c.tell(c.bus.cfg.Trace.Lost, gone)
 }
 
 func idsOf(parts map[string][]int32) []partitionID {

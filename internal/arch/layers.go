@@ -29,6 +29,10 @@ var may = map[string]string{
 	"internal/cli": "*",
 	"cmd/omnibus":  "internal/cli",
 
+	// The instrument that shows what the bus delivers.
+	"internal/histcheck":       "internal/jsonx",
+	"internal/histcheck/actor": "bus event internal/histcheck internal/jsonx",
+
 	// What builds and checks the rest.
 	"internal/gen":   "event schema internal/jsonx",
 	"internal/arch":  "",
