@@ -13,6 +13,8 @@ require (
 	github.com/twmb/franz-go/pkg/kadm v1.19.0
 )
 
+require golang.org/x/sys v0.49.0 // indirect
+
 require (
 	github.com/ThreeDotsLabs/watermill-kafka/v3 v3.0.6
 	github.com/davecgh/go-spew v1.1.1 // indirect

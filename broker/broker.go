@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/omninode-ai/omnibus/broker/internal/inside"
 )
@@ -104,6 +105,7 @@ type Broker struct {
 	dir      string
 	verified *manifest // what the start found, nil if it had no manifest
 	report   Report
+	endSync  func() error // nil if the broker inside syncs
 
 	failed   chan error // holds one: the first failure, which is the only one sent
 	failOnce sync.Once
@@ -133,6 +135,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		if b.lock != nil {
 			b.lock.release()
 		}
+		if b.endSync != nil {
+			_ = b.endSync() // a directory that was only looked at
+		}
 	}()
 	if cfg.Dir != "" {
 		if b.lock, err = lockDir(cfg.Dir); err != nil {
@@ -150,6 +155,15 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			return nil, err
 		}
 	}
+	if cfg.Dir != "" {
+		flush, end, err := newFlush(cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if flush != nil {
+			b.ln.sync, b.endSync = &syncer{flush: inside.Flush(ctx, flush), fail: b.fail}, end
+		}
+	}
 	if b.cluster, err = kfake.NewCluster(b.options(cfg)...); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
@@ -159,6 +173,12 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	if err := b.broken(); err != nil {
 		b.cluster.Close()
 		return nil, err
+	}
+	if s := b.ln.sync; s != nil {
+		b.cluster.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+			s.saw(r)
+			return nil, nil, false
+		})
 	}
 	limitCommitMetadata(b.cluster)
 	if len(cfg.SASL) > 0 {
@@ -192,10 +212,10 @@ func (b *Broker) options(cfg Config) []kfake.Opt {
 		}),
 	}
 	if cfg.Dir != "" {
-		opts = append(opts, kfake.DataDir(logDir(cfg.Dir)), kfake.SyncWrites())
-	}
-	if cfg.TLS != nil {
-		opts = append(opts, kfake.TLS(cfg.TLS))
+		opts = append(opts, kfake.DataDir(logDir(cfg.Dir)))
+		if b.ln.sync == nil {
+			opts = append(opts, kfake.SyncWrites())
+		}
 	}
 	if len(cfg.SASL) > 0 {
 		opts = append(opts, kfake.EnableSASL())
@@ -283,6 +303,12 @@ func (b *Broker) leave() error {
 		return b.broken()
 	}
 	defer b.lock.release()
+	if s := b.ln.sync; s != nil {
+		flushed := s.wait() // what the broker inside wrote while it closed
+		if err := errors.Join(flushed, b.endSync()); err != nil {
+			return err
+		}
+	}
 	if err := b.broken(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 type listener struct {
 	net.Listener
 	advertised addr
+	sync       *syncer // nil: answers wait for nothing
 
 	mu    sync.Mutex
 	cutAt bool
@@ -48,6 +50,9 @@ func listen(ctx context.Context, cfg Config) (*listener, error) {
 	if err != nil {
 		_ = ln.Close() // nobody has connected yet
 		return nil, err
+	}
+	if cfg.TLS != nil { // here, and not in the broker inside, so that what passes can be read
+		ln = tls.NewListener(ln, cfg.TLS)
 	}
 	return &listener{Listener: ln, advertised: advertised, conns: make(map[*conn]struct{})}, nil
 }
@@ -88,6 +93,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	tracked := &conn{Conn: c, l: l}
+	tracked.room = sync.NewCond(&tracked.mu)
 	l.mu.Lock()
 	late := l.cutAt
 	if !late {
@@ -126,11 +132,90 @@ type conn struct {
 	net.Conn
 	l    *listener
 	once sync.Once
+
+	mu      sync.Mutex
+	asked   requests
+	answers []byte // that wait for the disk
+	sending bool   // somebody takes care of them
+	room    *sync.Cond
+	err     error
+}
+
+// Read notes which requests pass.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.l.sync != nil && n > 0 {
+		c.mu.Lock()
+		c.asked.read(b[:n])
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// maxAnswers is how many bytes of answers may wait for a client that reads slowly before the broker inside has to wait for it.
+const maxAnswers = 1 << 20
+
+// Write is one answer of the broker inside. It leaves once what it acknowledges is on the disk. Meanwhile the broker goes on
+// with the next request, whose answer then waits for the same flush.
+func (c *conn) Write(b []byte) (int, error) {
+	s := c.l.sync
+	if s == nil {
+		return c.Conn.Write(b)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.sending && len(c.answers) > maxAnswers && c.err == nil {
+		c.room.Wait()
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	key, known := c.asked.answered(b)
+	if !c.sending && known && onlyReads(key) && s.clean() {
+		return c.Conn.Write(b)
+	}
+	c.answers = append(c.answers, b...)
+	if !c.sending {
+		c.sending = true
+		c.l.open.Go(c.send)
+	}
+	return len(b), nil
+}
+
+// send writes answers until none waits.
+func (c *conn) send() {
+	for {
+		c.mu.Lock()
+		answers := c.answers
+		if len(answers) == 0 || c.err != nil {
+			c.sending = false
+			c.mu.Unlock()
+			return
+		}
+		c.answers = nil
+		c.room.Broadcast()
+		c.mu.Unlock()
+		err := c.l.sync.wait()
+		if err == nil {
+			_, err = c.Conn.Write(answers)
+		}
+		if err != nil {
+			_ = c.Conn.Close() // whoever reads from it learns it so
+			c.mu.Lock()
+			c.err = err
+			c.room.Broadcast()
+			c.mu.Unlock()
+		}
+	}
 }
 
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
+		c.mu.Lock()
+		c.err = net.ErrClosed
+		c.room.Broadcast()
+		c.mu.Unlock()
 		c.l.mu.Lock()
 		delete(c.l.conns, c)
 		c.l.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package inside hands the broker inside a broker.Broker to package brokertest, through the context of its start.
+// Package inside lets tests reach into a broker.Broker, through the context of its start.
 package inside
 
 import (
@@ -19,4 +19,19 @@ func Tell(ctx context.Context, c *kfake.Cluster) {
 	if told, ok := ctx.Value(key{}).(func(*kfake.Cluster)); ok {
 		told(c)
 	}
+}
+
+type flushKey struct{}
+
+// WithFlush returns a context with which a started broker writes to the disk through what wrap returns.
+func WithFlush(ctx context.Context, wrap func(flush func() error) func() error) context.Context {
+	return context.WithValue(ctx, flushKey{}, wrap)
+}
+
+// Flush is flush as [WithFlush] wants it.
+func Flush(ctx context.Context, flush func() error) func() error {
+	if wrap, ok := ctx.Value(flushKey{}).(func(func() error) func() error); ok {
+		return wrap(flush)
+	}
+	return flush
 }
