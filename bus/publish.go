@@ -36,7 +36,12 @@ type Outgoing struct {
 
 	Topic event.Topic // where it goes; default: where events of its type go
 	Raw   []byte      // these bytes in place of an envelope, neither read nor validated
+
+	record *Record // see Append
 }
+
+// maxJoined bounds how many errors of one call are joined; the results have all.
+const maxJoined = 10
 
 // PublishOption changes one Publish.
 type PublishOption func(*Outgoing, *event.Envelope)
@@ -95,7 +100,7 @@ func (b *Bus) PublishAll(ctx context.Context, events ...Outgoing) ([]Result, err
 	b.publish(ctx, events, results)
 	var errs []error
 	for i := range results {
-		if err := results[i].Err; err != nil && len(errs) < 10 {
+		if err := results[i].Err; err != nil && len(errs) < maxJoined {
 			errs = append(errs, err)
 		}
 	}
@@ -192,6 +197,11 @@ func (b *Bus) takeSlot(ctx context.Context, timeout <-chan time.Time) error {
 func (b *Bus) prepare(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Record) error {
 	if b.closed.Load() {
 		return ErrClosed
+	}
+	if o.record != nil {
+		r.Topic = o.record.Topic
+		rec.Topic, rec.Key, rec.Value, rec.Headers = string(r.Topic), o.record.Key, o.record.Value, toKafkaHeaders(o.record.Headers)
+		return b.exists(ctx, rec.Topic) // the size is for the broker to judge: our headers may come on top of a full event
 	}
 	if o.Raw != nil {
 		r.Topic = o.Topic

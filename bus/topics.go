@@ -50,6 +50,7 @@ type topicPlan struct {
 	retention  time.Duration
 	maxMessage int
 	declared   bool
+	state      bool // see EnsureState
 }
 
 // EnsureTopics creates the topics that are missing, each with its dead-letter topic; with no topics given, those of the
@@ -162,7 +163,11 @@ func (b *Bus) createTopics(ctx context.Context, plans map[event.Topic]topicPlan,
 			c.Name, c.Value = name, new(strconv.FormatInt(value, 10))
 			rt.Configs = append(rt.Configs, c)
 		}
-		set(configRetention, plans[t].retention.Milliseconds())
+		if plans[t].state {
+			rt.Configs = append(rt.Configs, stateConfigs()...)
+		} else {
+			set(configRetention, plans[t].retention.Milliseconds())
+		}
 		set(configMaxMessage, int64(plans[t].maxMessage))
 		if replication > 1 {
 			set(configMinInSync, 2)

@@ -18,6 +18,7 @@ import (
 
 var payloads = map[event.Topic]func() event.Payload{
 	"omninode.audit.agent_execution.v1":                      func() event.Payload { return new(audit.AgentExecution) },
+	"omninode.audit.operator_action.v1":                      func() event.Payload { return new(audit.OperatorAction) },
 	"omninode.audit.pattern_creation.v1":                     func() event.Payload { return new(audit.PatternCreation) },
 	"omninode.audit.performance_baseline.v1":                 func() event.Payload { return new(audit.PerformanceBaseline) },
 	"omninode.audit.quality_snapshot.v1":                     func() event.Payload { return new(audit.QualitySnapshot) },

@@ -32,6 +32,38 @@ type AgentExecution struct {
 // EventTopic implements [event.Payload].
 func (AgentExecution) EventTopic() event.Topic { return "omninode.audit.agent_execution.v1" }
 
+// OperatorAction is the payload of omninode.audit.operator_action.v1.
+//
+// Permanent record of what an operator did: who, when, what, to which set, and with which result.
+type OperatorAction struct {
+	// Who acted, such as user@host.
+	Operator string `json:"operator"`
+
+	// What was done, such as retry, edit, resolve, purge, restore, import, cancel or resume.
+	Action string `json:"action"`
+
+	// What it was done to: a job, a dead letter or a topic; its records stay in order.
+	Subject string `json:"subject"`
+
+	// How far it came: started is written before anything changes, and done, canceled, stopped or failed after.
+	Outcome string `json:"outcome"`
+
+	// When it was done.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// Which set was chosen, by the members of the selector.
+	Selector map[string]any `json:"selector,omitzero"`
+
+	// How many of the set came to which end, by name, such as total, sent and failed.
+	Counts map[string]int64 `json:"counts,omitzero"`
+
+	// What the operator said about it, or why it ended.
+	Note string `json:"note,omitzero"`
+}
+
+// EventTopic implements [event.Payload].
+func (OperatorAction) EventTopic() event.Topic { return "omninode.audit.operator_action.v1" }
+
 // PatternCreation is the payload of omninode.audit.pattern_creation.v1.
 //
 // Permanent record of where a pattern came from, for its lineage.

@@ -1,0 +1,102 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/contracts/audit"
+	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/schema"
+)
+
+// ErrState means that the state of a dead letter does not allow what was asked.
+var ErrState = errors.New("not in this state")
+
+// Edit stores an edited event as the draft of a dead letter, in place of an earlier draft; the next retry sends it, and never the
+// original, which stays as it is. Nothing is sent. With headers nil, those of the original stay. The event must be valid: an error
+// of [Desk.Check] is returned and nothing is stored.
+func (d *Desk) Edit(ctx context.Context, id string, value []byte, headers []bus.Header, note string) (Letter, error) {
+	l, err := d.Show(ctx, id)
+	if err != nil {
+		return Letter{}, err
+	}
+	if !slices.Contains([]State{Pending, Drafted, Quarantined}, l.State) {
+		return Letter{}, fmt.Errorf("edit %s: %w: it is %s; restore it first", l.ID, ErrState, l.State)
+	}
+	if err := d.Check(l, value); err != nil {
+		return Letter{}, fmt.Errorf("edit %s: %w", l.ID, err)
+	}
+	if headers == nil {
+		headers = l.OriginalHeaders()
+	}
+	draft := Draft{By: d.by, At: time.Now(), Note: note, Value: value, identity: l.Identity, edition: editionOf(l.DeadLetter)}
+	for _, h := range headers {
+		if !strings.HasPrefix(h.Name, headerDLQ) && h.Name != draftHeader && h.Name != headerTargetGroup {
+			draft.Headers = append(draft.Headers, h)
+		}
+	}
+	rec, err := draft.record()
+	if err != nil {
+		return Letter{}, err
+	}
+	if err := d.ensure(ctx); err != nil {
+		return Letter{}, err
+	}
+	err = d.audited(ctx, audit.OperatorAction{Action: "edit", Subject: l.ID, Note: note}, func() (map[string]int64, error) {
+		_, err := d.bus.Append(ctx, rec)
+		return nil, err
+	})
+	if err != nil {
+		return Letter{}, err
+	}
+	l.Draft = &draft
+	if l.State == Pending {
+		l.State = Drafted
+	}
+	return l, nil
+}
+
+// Check says whether an event could stand in place of the dead letter l: it must be an event with a payload that its schema
+// allows, and the id and the type that l has, as far as l could be read. It is an ErrInvalid where not.
+func (d *Desk) Check(l Letter, value []byte) error {
+	e, err := event.Decode(value)
+	if err != nil {
+		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
+	}
+	if !l.EventID.IsZero() && e.ID != l.EventID {
+		return fmt.Errorf("%w: event_id must stay %s", bus.ErrInvalid, l.EventID)
+	}
+	if l.EventType != "" && e.Type != l.EventType {
+		return fmt.Errorf("%w: event_type must stay %s", bus.ErrInvalid, l.EventType)
+	}
+	return d.valid(e)
+}
+
+// valid holds a payload against the schema that the catalogue has for it, if any, as consumers do.
+func (d *Desk) valid(e event.Envelope) error {
+	spec, ok := d.bus.Catalog().Lookup(e.Type)
+	if !ok {
+		return nil
+	}
+	payload, err := spec.Normalize(e.Payload)
+	if err != nil {
+		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
+	}
+	value, err := schema.Compose(spec.Schema, schema.Consumer)
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w", spec.Topic, err)
+	}
+	compiled, err := schema.Parse(value)
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w", spec.Topic, err)
+	}
+	if err := compiled.ScanPayload(payload); err != nil {
+		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
+	}
+	return nil
+}
