@@ -110,18 +110,12 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 	})
 	var failed error
 	refused := map[partitionID]error{}
-	c.client.CommitOffsetsSync(withMetadata, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+	c.client.CommitOffsetsSync(withMetadata, offsets, func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failed = err
 			return
 		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					refused[partitionID{t.Topic, p.Partition}] = err
-				}
-			}
-		}
+		refused = refusals(req, resp)
 	})
 	if told := c.bus.cfg.Trace.Committed; told != nil {
 		for _, p := range ps {
@@ -142,4 +136,30 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 		p.part.committed, p.part.metadata = p.offset, p.metadata
 	}
 	return errors.Join(errs...)
+}
+
+var errNotAnswered = errors.New("the broker did not say whether it has it")
+
+// refusals are the positions of a request that the broker does not have now, and why. An answer may name its topics by their
+// ids only: the client fills the names in, but not where the session has ended meanwhile, and there the refusals are.
+func refusals(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse) map[partitionID]error {
+	refused := map[partitionID]error{}
+	names := map[[16]byte]string{}
+	for _, t := range req.Topics {
+		names[t.TopicID] = t.Topic
+		for _, p := range t.Partitions {
+			refused[partitionID{t.Topic, p.Partition}] = errNotAnswered
+		}
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			id := partitionID{cmp.Or(t.Topic, names[t.TopicID]), p.Partition}
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				refused[id] = err
+			} else {
+				delete(refused, id)
+			}
+		}
+	}
+	return refused
 }
