@@ -186,9 +186,18 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	b.admin = kadm.NewClient(b.client)
 	ping, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := b.client.Ping(ping); err != nil {
-		b.client.Close()
+	answered := make(chan error, 1)
+	go func() { answered <- b.client.Ping(ping) }()
+	select {
+	case err = <-answered:
+		answered <- nil
+	case <-ping.Done(): // the client waits for 10 s where a port takes connections and says nothing
+		err = context.Cause(ping)
+	}
+	if err != nil {
 		b.end()
+		b.client.Close()
+		<-answered //nolint:errcheck // it is over, and that is all
 		return nil, fmt.Errorf("open bus: %w", b.reach(err))
 	}
 	return b, nil

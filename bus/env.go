@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/near"
 )
 
 // The variables that are read. Where a _FILE variant is given the value is what the file holds.
@@ -345,37 +346,11 @@ func (e *env) consumer(c Consumer) Consumer {
 	return c
 }
 
-// didYouMean suggests the closest of known, if one is close.
+// didYouMean suggests what of known is nearest, if anything is near.
 func didYouMean(name string, known []string) string {
-	best, at := "", len(name)/4+1
-	for _, k := range known {
-		if d := distance(name, k); d < at {
-			best, at = k, d
-		}
-	}
-	if best == "" {
+	found := near.Names(name, known)
+	if len(found) == 0 {
 		return ""
 	}
-	return "; did you mean " + best + "?"
-}
-
-// distance is the number of letters to insert, delete or replace to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return "; did you mean " + found[0] + "?"
 }

@@ -3,6 +3,8 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -278,6 +280,28 @@ func TestKilledConsumerRepeatsOnlyWhatP4Allows(t *testing.T) {
 		equal(t, "handled", before, 4*20+1)
 		if got := len(d.all()) - before; got != 1 {
 			t.Errorf("%d events after the kill, want the parked one", got)
+		}
+	})
+}
+
+// TestOpenDoesNotWaitForASilentPort: a port that takes connections and says nothing.
+func TestOpenDoesNotWaitForASilentPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		catalog, err := event.NewCatalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }() // until it is closed
+			return ours, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err = bus.Open(ctx, bus.Config{Brokers: []string{"127.0.0.1:9092"}, Service: "suite", Catalog: catalog, Dial: dial})
+		if !errors.Is(err, bus.ErrUnreachable) || time.Since(began) > 2*time.Second {
+			t.Errorf("after %v: %v, want ErrUnreachable after a second", time.Since(began), err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/near"
 )
 
 // code is the stable number of an error. Its first two digits are the exit code.
@@ -100,8 +101,8 @@ func (f *failure) fix(what string, args ...any) *failure {
 
 // meant adds a "did you mean" fix where one of choices is near to got.
 func (f *failure) meant(got string, choices []string) *failure {
-	if near := nearest(got, choices); len(near) > 0 {
-		f.fixes = slices.Insert(f.fixes, 0, "did you mean "+strings.Join(near, " or ")+"?")
+	if found := near.Names(got, choices); len(found) > 0 {
+		f.fixes = slices.Insert(f.fixes, 0, "did you mean "+strings.Join(found, " or ")+"?")
 	}
 	return f
 }

@@ -1,4 +1,5 @@
-package cli
+// Package near finds what somebody who mistyped a name may have meant.
+package near
 
 import (
 	"cmp"
@@ -6,9 +7,9 @@ import (
 	"strings"
 )
 
-// nearest returns at most two of choices that are so near to got that it may be a slip of the finger, or that begin with it; the
+// Names returns at most two of choices that are so near to got that it may be a slip of the finger, or that begin with it; the
 // nearest first.
-func nearest(got string, choices []string) []string {
+func Names(got string, choices []string) []string {
 	type scored struct {
 		name string
 		d    int

@@ -1,11 +1,11 @@
-package cli
+package near
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestNearestFindsSlipsOnly(t *testing.T) {
+func TestNamesFindsSlipsOnly(t *testing.T) {
 	topics := []string{
 		"omninode.codegen.request.validate.v1", "omninode.codegen.response.validate.v1", "omninode.search.request.query.v1",
 		"omninode.intelligence.event.quality_assessed.v1",
@@ -23,8 +23,8 @@ func TestNearestFindsSlipsOnly(t *testing.T) {
 		{"something.else.entirely.v1", topics, nil},
 		{"", []string{"a"}, nil},
 	} {
-		if got := nearest(c.got, c.choices); !slices.Equal(got, c.want) {
-			t.Errorf("nearest(%q) = %q, want %q", c.got, got, c.want)
+		if got := Names(c.got, c.choices); !slices.Equal(got, c.want) {
+			t.Errorf("Names(%q) = %q, want %q", c.got, got, c.want)
 		}
 	}
 }
