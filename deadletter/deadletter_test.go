@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,6 +106,61 @@ func (s *shop) kill(n, keys int, messages ...string) {
 	_, stop := s.consume(failing, func(o order) error { return bus.Permanent(errors.New(messages[o.N%len(messages)])) })
 	s.Settle()
 	stop()
+}
+
+// letter is a dead letter of order n, as the failing group leaves it.
+func letter(n int, change ...func(*bus.Record)) bus.Record {
+	id := event.DeriveID(event.ID{}, strconv.Itoa(n))
+	value := fmt.Sprintf(`{"event_id":%q,"event_type":%q,"correlation_id":"c%d","timestamp":"2026-11-24T08:00:00.000Z","version":"1.0.0",`+
+		`"source":{"service":"shop","instance_id":"i"},"metadata":{},"payload":{"key":"k%d","n":%d}}`, id, orders, n, n%10, n)
+	r := bus.Record{Topic: orders.DLQ(), Key: []byte(fmt.Sprint("k", n%10)), Value: []byte(value)}
+	for _, h := range [][2]string{
+		{"omnibus-event-id", id.String()},
+		{"omnibus-event-type", string(orders)},
+		{"omnibus-correlation-id", fmt.Sprint("c", n)},
+		{"own", "kept"},
+		{"omnibus-dlq-original-topic", string(orders)},
+		{"omnibus-dlq-original-topic-id", "0123"},
+		{"omnibus-dlq-original-partition", "0"},
+		{"omnibus-dlq-original-offset", strconv.Itoa(n)},
+		{"omnibus-dlq-original-timestamp", "2026-11-24T08:00:00.000Z"},
+		{"omnibus-dlq-error-class", "permanent"},
+		{"omnibus-dlq-error-type", "*errors.errorString"},
+		{"omnibus-dlq-error-message", "no stock"},
+		{"omnibus-dlq-error-fingerprint", "0f3a9c11d2e4"},
+		{"omnibus-dlq-retry-count", "0"},
+		{"omnibus-dlq-consumer-group", failing},
+		{"omnibus-dlq-failed-at", failedAt.Add(time.Duration(n) * time.Second).Format(time.RFC3339)},
+		{"omnibus-dlq-redrive-count", "0"},
+	} {
+		r.Headers = append(r.Headers, bus.Header{Name: h[0], Value: []byte(h[1])})
+	}
+	for _, f := range change {
+		f(&r)
+	}
+	return r
+}
+
+var failedAt = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+
+func with(name, value string) func(*bus.Record) {
+	return func(r *bus.Record) {
+		for i := range r.Headers {
+			if r.Headers[i].Name == name {
+				r.Headers[i].Value = []byte(value)
+			}
+		}
+	}
+}
+
+func redriven(n int) func(*bus.Record) { return with("omnibus-dlq-redrive-count", strconv.Itoa(n)) }
+
+// bury puts records into their dead-letter topics.
+func (s *shop) bury(rs ...bus.Record) {
+	s.t.Helper()
+	if _, err := s.Append(s.t.Context(), rs...); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *shop) list(sel deadletter.Selector) *deadletter.Snapshot {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strconv"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
@@ -73,4 +74,21 @@ func (d *Desk) tail(ctx context.Context, topic event.Topic, offset int64, each f
 // catchUp reads what has been added to the state topic since.
 func (d *Desk) catchUp(ctx context.Context, l *ledger) error {
 	return d.tail(ctx, stateTopic, l.next, l.apply)
+}
+
+// stake writes down that a run is about to act on some dead letters, and reads on until it finds that record: then book knows
+// which of them are its own. key is what deletes the claim.
+func (d *Desk) stake(ctx context.Context, book *ledger, c claim, n int) (key string, err error) {
+	c.By, c.TTL = d.by, claimTTL.Milliseconds()
+	key = claimKey + c.Run + "/" + strconv.Itoa(n)
+	if err := d.put(ctx, stateTopic, key, c); err != nil {
+		return "", err
+	}
+	if err := d.catchUp(ctx, book); err != nil {
+		return "", err
+	}
+	if _, ok := book.claims[key]; !ok {
+		return "", fmt.Errorf("%s was written to %s, and is not there", key, stateTopic)
+	}
+	return key, nil
 }

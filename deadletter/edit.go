@@ -48,8 +48,7 @@ func (d *Desk) Edit(ctx context.Context, id string, value []byte, headers []bus.
 		return Letter{}, err
 	}
 	err = d.audited(ctx, audit.OperatorAction{Action: "edit", Subject: l.ID, Note: note}, func() (map[string]int64, error) {
-		_, err := d.bus.Append(ctx, rec)
-		return nil, err
+		return nil, d.storeDraft(ctx, l, rec)
 	})
 	if err != nil {
 		return Letter{}, err
@@ -59,6 +58,29 @@ func (d *Desk) Edit(ctx context.Context, id string, value []byte, headers []bus.
 		l.State = Drafted
 	}
 	return l, nil
+}
+
+// storeDraft holds the dead letter meanwhile, so that no run sends it without the draft.
+func (d *Desk) storeDraft(ctx context.Context, l Letter, rec bus.Record) error {
+	book, id := newLedger(), l.Identity.key()
+	if err := d.catchUp(ctx, book); err != nil {
+		return err
+	}
+	run := newRunID()
+	key, err := d.stake(ctx, book, claim{Run: run, Items: []string{id}}, 1)
+	if err != nil {
+		return err
+	}
+	if now := book.judge(l).State; book.grants[id].run != run {
+		err = fmt.Errorf("edit %s: %w: a job is about to send it", l.ID, ErrState)
+	} else if now == Sent || now == Resolved || now == Purged {
+		err = fmt.Errorf("edit %s: %w: it is %s by now", l.ID, ErrState, now)
+	} else {
+		_, err = d.bus.Append(ctx, rec)
+	}
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
+	defer cancel()
+	return errors.Join(err, d.put(free, stateTopic, key, nil))
 }
 
 // Check says whether an event could stand in place of the dead letter l: it must be an event with a payload that its schema
@@ -74,11 +96,12 @@ func (d *Desk) Check(l Letter, value []byte) error {
 	if l.EventType != "" && e.Type != l.EventType {
 		return fmt.Errorf("%w: event_type must stay %s", bus.ErrInvalid, l.EventType)
 	}
-	return d.valid(e)
+	return d.valid(e, map[event.Topic]*schema.Schema{})
 }
 
-// valid holds a payload against the schema that the catalogue has for it, if any, as consumers do.
-func (d *Desk) valid(e event.Envelope) error {
+// valid holds a payload against the schema that the catalogue has for it, if any, as consumers do. It keeps in compiled what it
+// has compiled.
+func (d *Desk) valid(e event.Envelope, compiled map[event.Topic]*schema.Schema) error {
 	spec, ok := d.bus.Catalog().Lookup(e.Type)
 	if !ok {
 		return nil
@@ -87,15 +110,18 @@ func (d *Desk) valid(e event.Envelope) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
 	}
-	value, err := schema.Compose(spec.Schema, schema.Consumer)
-	if err != nil {
-		return fmt.Errorf("schema of %s: %w", spec.Topic, err)
+	s := compiled[spec.Topic]
+	if s == nil {
+		value, err := schema.Compose(spec.Schema, schema.Consumer)
+		if err != nil {
+			return fmt.Errorf("schema of %s: %w", spec.Topic, err)
+		}
+		if s, err = schema.Parse(value); err != nil {
+			return fmt.Errorf("schema of %s: %w", spec.Topic, err)
+		}
+		compiled[spec.Topic] = s
 	}
-	compiled, err := schema.Parse(value)
-	if err != nil {
-		return fmt.Errorf("schema of %s: %w", spec.Topic, err)
-	}
-	if err := compiled.ScanPayload(payload); err != nil {
+	if err := s.ScanPayload(payload); err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
 	}
 	return nil

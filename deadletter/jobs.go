@@ -62,7 +62,7 @@ const (
 	cancelKey = "/cancel"
 )
 
-// partSize bounds the record that holds a part of a set: about 60 bytes for each.
+// partSize bounds the record that holds a part of a set: about 60 bytes for each dead letter.
 const partSize = 2000
 
 // part is some items of a job, those of one origin and group together.
@@ -75,7 +75,7 @@ type itemSet struct {
 	Topic   event.Topic `json:"topic"`
 	TopicID string      `json:"topic_id,omitzero"`
 	DLQ     event.Topic `json:"dlq"`
-	Items   [][6]int64  `json:"items"` // origin partition, offset; partition, offset of the copy; its redrive count; when it failed, in ms
+	Items   [][7]int64  `json:"items"` // origin partition, offset; partition, offset of the copy; its redrive count; when it failed, in ms; bytes
 }
 
 func partOf(items []item) part {
@@ -87,8 +87,8 @@ func partOf(items []item) part {
 			p.Sets = append(p.Sets, set)
 			last++
 		}
-		p.Sets[last].Items = append(p.Sets[last].Items, [6]int64{
-			int64(i.identity.Partition), i.identity.Offset, int64(i.edition.Partition), i.edition.Offset, int64(i.edition.Redrives), i.edition.FailedAt.UnixMilli(),
+		p.Sets[last].Items = append(p.Sets[last].Items, [7]int64{
+			int64(i.identity.Partition), i.identity.Offset, int64(i.edition.Partition), i.edition.Offset, int64(i.edition.Redrives), i.edition.FailedAt.UnixMilli(), int64(i.bytes),
 		})
 	}
 	return p
@@ -101,6 +101,7 @@ func (p part) items() []item {
 			items = append(items, item{
 				Identity{Group: s.Group, Topic: s.Topic, TopicID: s.TopicID, Partition: int32(n[0]), Offset: n[1]},
 				edition{Topic: s.DLQ, Partition: int32(n[2]), Offset: n[3], Redrives: int(n[4]), FailedAt: time.UnixMilli(n[5]).UTC()},
+				int(n[6]),
 			})
 		}
 	}

@@ -62,9 +62,13 @@ type claim struct {
 
 // grant is who holds a dead letter.
 type grant struct {
-	run, job, claim string
-	until           time.Time
+	run, claim string
+	at, until  time.Time
+	doubt      *window // when a run held it before that was never heard of again: it may have sent it, and not have said so
 }
+
+// window is a time by the broker's clock.
+type window struct{ from, to time.Time }
 
 func newLedger() *ledger {
 	return &ledger{
@@ -143,10 +147,18 @@ func (l *ledger) claim(key string, rec bus.Record) error {
 	}
 	l.claims[key] = c
 	for _, id := range c.Items {
-		if g, held := l.grants[id]; held && g.run != c.Run && rec.Timestamp.Before(g.until) {
+		before, held := l.grants[id]
+		if held && before.run != c.Run && rec.Timestamp.Before(before.until) {
 			continue
 		}
-		l.grants[id] = grant{run: c.Run, job: c.Job, claim: key, until: rec.Timestamp.Add(time.Duration(c.TTL) * time.Millisecond)}
+		g := grant{run: c.Run, claim: key, at: rec.Timestamp, until: rec.Timestamp.Add(time.Duration(c.TTL) * time.Millisecond)}
+		if held {
+			g.doubt = &window{before.at, before.until}
+			if before.doubt != nil {
+				g.doubt.from = before.doubt.from
+			}
+		}
+		l.grants[id] = g
 	}
 	return nil
 }

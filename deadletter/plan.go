@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/omninode-ai/omnibus/contracts/audit"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/schema"
 )
 
 // Action is what a job does to its dead letters.
@@ -203,6 +205,11 @@ func (d *Desk) warnings(ctx context.Context, j *Job, letters []Letter) ([]string
 	}
 	warn(over, "have come back %d times or more: they will be quarantined, not sent", limit)
 	warn(last, "have come back %d times: the next failure quarantines them", limit-1)
+	unfit, err := d.unfit(ctx, letters)
+	if err != nil {
+		return nil, err
+	}
+	warn(unfit, "are not what their schema allows, or no event: they will fail again unless they are edited or the schema has changed")
 	warn(groupless, "do not say which group failed: they are sent only with all groups")
 	for _, t := range sortedKeys(gone) {
 		warn(gone[t], "go to %s, which is not there", t)
@@ -211,6 +218,34 @@ func (d *Desk) warnings(ctx context.Context, j *Job, letters []Letter) ([]string
 		warn(renewed[t], "came from %s before it was deleted and made anew", t)
 	}
 	return out, nil
+}
+
+// unfit counts the letters that consumers would refuse for their content.
+func (d *Desk) unfit(ctx context.Context, letters []Letter) (int, error) {
+	n := 0
+	compiled := map[event.Topic]*schema.Schema{}
+	originals := slices.DeleteFunc(slices.Clone(letters), func(l Letter) bool { return l.Draft != nil }) // a draft was checked
+	for items := range batches(itemsOf(originals)) {
+		found, err := d.bodies(ctx, items)
+		if err != nil {
+			return 0, err
+		}
+		for _, i := range items {
+			dead, ok := found[i.edition.coordinates()]
+			if !ok {
+				continue // retention is faster; the run will say so
+			}
+			e, err := event.Decode(dead.Value)
+			if err == nil {
+				e.Complete(event.At{Topic: i.identity.Topic.Source(), Partition: i.identity.Partition, Offset: i.identity.Offset, Time: dead.OriginTime})
+				err = d.valid(e, compiled)
+			}
+			if err != nil {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // topicIDs are the ids of all topics.
@@ -238,9 +273,35 @@ func (j *Job) target(i Identity) event.Topic {
 type item struct {
 	identity Identity
 	edition  edition
+	bytes    int
 }
 
 func (i item) id() string { return i.identity.key() }
+
+func itemOf(l Letter) item { return item{l.Identity, editionOf(l.DeadLetter), l.Bytes} }
+
+// batches cuts items into runs that may be in memory at once.
+func batches(items []item) iter.Seq[[]item] {
+	return func(yield func([]item) bool) {
+		for len(items) > 0 {
+			n := fitting(items, maxBatch)
+			if !yield(items[:n]) {
+				return
+			}
+			items = items[n:]
+		}
+	}
+}
+
+// fitting is how many of items, at least one and at most limit, may be in memory at once.
+func fitting(items []item, limit int) int {
+	n, bytes := 0, 0
+	for n < min(limit, len(items)) && (n == 0 || bytes+items[n].bytes <= maxBytes) {
+		bytes += items[n].bytes
+		n++
+	}
+	return n
+}
 
 // itemsOf puts the letters in the order in which they are sent: within a partition, that of the events.
 func itemsOf(letters []Letter) []item {
@@ -252,7 +313,7 @@ func itemsOf(letters []Letter) []item {
 	})
 	items := make([]item, len(sorted))
 	for i, l := range sorted {
-		items[i] = item{l.Identity, editionOf(l.DeadLetter)}
+		items[i] = itemOf(l)
 	}
 	return items
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
@@ -64,6 +63,10 @@ type run struct {
 	book     *ledger
 	orders   int64 // where to read on in the jobs topic
 	todo     []item
+	later    []item          // held by others, or behind one that is
+	blocked  map[string]bool // in order: lanes of which one is in later
+	stuck    map[string]bool // in order: lanes of which one could not be sent
+	idle     bool            // nothing was settled since later was last taken up
 	again    watch
 	pace     pace
 	claims   int
@@ -72,6 +75,9 @@ type run struct {
 	settled  int // by this run
 	progress Progress
 }
+
+// newRunID tells runs apart.
+func newRunID() string { return newJobID() + newJobID() }
 
 func (d *Desk) openRun(ctx context.Context, jobID string) (*run, error) {
 	if err := d.ensure(ctx); err != nil {
@@ -93,7 +99,7 @@ func (d *Desk) openRun(ctx context.Context, jobID string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{desk: d, job: j, id: newJobID() + newJobID(), takes: j.Selector.States, book: newLedger(), orders: jobs.next, began: now, looked: now}
+	r := &run{desk: d, job: j, id: newRunID(), takes: j.Selector.States, book: newLedger(), blocked: map[string]bool{}, stuck: map[string]bool{}, orders: jobs.next, began: now, looked: now}
 	if len(r.takes) == 0 {
 		r.takes = j.Action.takes()
 	}
@@ -167,9 +173,18 @@ func (r *run) settledBefore(i item) bool {
 	return false
 }
 
-// work goes through the queue. What another run holds goes to its end.
+// work goes through the queue. What another run holds is taken up again at its end, until that run has settled it or has had its
+// time.
 func (r *run) work(ctx context.Context, show func(Progress) bool) error {
-	for len(r.todo) > 0 {
+	for len(r.todo)+len(r.later) > 0 {
+		if len(r.todo) == 0 {
+			if r.idle {
+				if err := r.wait(ctx, watchEvery, show); err != nil {
+					return err
+				}
+			}
+			r.todo, r.later, r.blocked, r.idle, r.progress.Held = r.later, nil, map[string]bool{}, true, 0
+		}
 		if err := r.look(ctx, show); err != nil {
 			return err
 		}
@@ -177,17 +192,31 @@ func (r *run) work(ctx context.Context, show func(Progress) bool) error {
 		if err != nil {
 			return err
 		}
-		waited, err := r.batch(ctx, batch, show)
-		if err != nil {
+		if err := r.batch(ctx, batch, show); err != nil {
 			return err
-		}
-		if waited { // another run holds all that is left
-			if err := pause(ctx, watchEvery); err != nil {
-				return err
-			}
 		}
 	}
 	return r.again.read(ctx, r.desk)
+}
+
+// postpone puts a dead letter off until the queue is through; in order, so are those behind it.
+func (r *run) postpone(s sendable) {
+	r.later = append(r.later, s.item)
+	if r.job.Options.KeepOrder {
+		r.blocked[s.lane()] = true
+	}
+}
+
+// wait passes time, and looks now and then.
+func (r *run) wait(ctx context.Context, d time.Duration, show func(Progress) bool) error {
+	for until := time.Now().Add(d); ; {
+		if err := pause(ctx, min(time.Until(until), watchEvery)); err != nil {
+			return err
+		}
+		if err := r.look(ctx, show); err != nil || !time.Now().Before(until) {
+			return err
+		}
+	}
 }
 
 // look is what happens between waves, now and then.
@@ -244,35 +273,32 @@ func (r *run) next(ctx context.Context) ([]sendable, error) {
 	if r.pace.perSecond > 0 {
 		size = min(size, max(1, int(r.pace.perSecond*5)))
 	}
-	size = min(size, len(r.todo))
+	items := r.todo[:fitting(r.todo, size)]
+	r.todo = r.todo[len(items):]
+	batch := make([]sendable, 0, len(items))
 	if r.job.Action != Retry {
-		batch := make([]sendable, size)
-		for i := range batch {
-			batch[i].item = r.todo[i]
+		for _, i := range items {
+			batch = append(batch, sendable{item: i})
 		}
-		r.todo = r.todo[size:]
 		return batch, nil
 	}
-	found, err := r.desk.bodies(ctx, r.todo[:size])
+	found, err := r.desk.bodies(ctx, items)
 	if err != nil {
 		return nil, err
 	}
-	var batch []sendable
-	bytes, taken := 0, 0
-	for _, i := range r.todo[:size] {
+	for _, i := range items {
 		dead, ok := found[i.edition.coordinates()]
-		if ok && bytes > 0 && bytes+len(dead.Key)+len(dead.Value) > maxBytes {
-			break
-		}
-		taken++
 		if !ok || IdentityOf(dead) != i.identity {
 			r.progress.fail(i.identity.ID(), fmt.Errorf("%s: %w: retention has taken it", i.edition.coordinates(), ErrNotFound))
 			continue
 		}
-		bytes += len(dead.Key) + len(dead.Value)
-		batch = append(batch, sendable{item: i, dead: dead})
+		s := sendable{item: i, dead: dead}
+		if r.blocked[s.lane()] {
+			r.later = append(r.later, i)
+			continue
+		}
+		batch = append(batch, s)
 	}
-	r.todo = r.todo[taken:]
 	return batch, nil
 }
 
@@ -339,109 +365,108 @@ func (d *Desk) remaining(ctx context.Context, r bus.Range, each func(bus.DeadLet
 	return nil
 }
 
-// batch claims the dead letters and settles those that it got, wave by wave. waiting says that it got none and nothing else is
-// left.
-func (r *run) batch(ctx context.Context, batch []sendable, show func(Progress) bool) (waiting bool, err error) {
+// batch claims the dead letters and settles those that it got, wave by wave.
+func (r *run) batch(ctx context.Context, batch []sendable, show func(Progress) bool) error {
 	if len(batch) == 0 {
-		return false, nil
+		return nil
 	}
 	size := maxWave
 	if r.pace.perSecond > 0 {
 		size = min(size, max(1, int(r.pace.perSecond/10)))
 	}
 	// The wait for the first wave comes before the claim, so that a claim is never held over a long one.
-	if err := pause(ctx, r.pace.delay(time.Now(), min(size, len(batch)))); err != nil {
-		r.requeue(batch)
-		return false, err
+	if err := r.wait(ctx, r.pace.delay(time.Now(), min(size, len(batch))), show); err != nil {
+		return err
 	}
 	claimed := time.Now()
 	mine, key, err := r.claim(ctx, batch)
 	if err != nil {
-		r.requeue(batch)
-		return false, err
+		return err
 	}
-	held := r.progress.Held
-	rest, err := r.waves(ctx, claimed, waves(mine, size, r.job.Options.KeepOrder), show)
-	r.requeue(rest)
-	if errors.Is(err, bus.ErrUnknown) {
-		return false, err // what may still arrive stays claimed until nobody can take it for lost
+	sure, err := r.waves(ctx, claimed, waves(mine, size, r.job.Options.KeepOrder), show)
+	if !sure {
+		return err // what may have been sent stays claimed, so that the next run looks for it
 	}
 	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
-	if put := r.desk.put(free, stateTopic, key, nil); put != nil {
-		err = errors.Join(err, put)
-	}
-	return len(mine) == 0 && held > 0 && held >= len(r.todo), err
+	return errors.Join(err, r.desk.put(free, stateTopic, key, nil))
 }
 
-func (r *run) requeue(batch []sendable) {
-	for _, s := range batch {
-		r.todo = append(r.todo, s.item)
-	}
-}
-
-// claim writes down that this run is about to act on the batch, reads on until it finds that record, and returns what is its
-// own: what no other run claimed before. The rest is counted, or comes again later.
+// claim returns what of the batch is this run's own: what no other run claimed before. The rest is counted, or put off.
 func (r *run) claim(ctx context.Context, batch []sendable) ([]sendable, string, error) {
 	r.claims++
-	c := claim{Run: r.id, Job: r.job.ID, By: r.desk.by, TTL: claimTTL.Milliseconds()}
+	c := claim{Run: r.id, Job: r.job.ID}
 	for _, s := range batch {
 		c.Items = append(c.Items, s.id())
 	}
-	key := claimKey + r.id + "/" + strconv.Itoa(r.claims)
-	if err := r.desk.put(ctx, stateTopic, key, c); err != nil {
-		return nil, "", err
+	key, err := r.desk.stake(ctx, r.book, c, r.claims)
+	if err != nil {
+		return nil, "", fmt.Errorf("claim: %w", err)
 	}
-	if err := r.desk.catchUp(ctx, r.book); err != nil {
-		return nil, "", err
-	}
-	if _, ok := r.book.claims[key]; !ok {
-		return nil, "", fmt.Errorf("job %s: the claim %s was written, and is not in %s", r.job.ID, key, stateTopic)
-	}
-	r.progress.Held = 0
 	var mine []sendable
+	var doubted []item
+	var when window
 	for _, s := range batch {
+		g := r.book.grants[s.id()]
 		switch {
 		case r.settledBefore(s.item):
 			r.progress.Left--
-		case r.book.grants[s.id()].run != r.id:
+			r.idle = false
+		case g.run != r.id:
 			r.progress.Held++
-			r.todo = append(r.todo, s.item)
+			r.postpone(s)
+		case r.job.Options.KeepOrder && r.blocked[s.lane()]:
+			r.postpone(s)
 		default:
 			if d, ok := r.book.draftOf(s.id(), s.edition); ok {
 				s.draft = &d
 			}
+			if g.doubt != nil {
+				doubted = append(doubted, s.item)
+				when = when.and(*g.doubt)
+			}
 			mine = append(mine, s)
+		}
+	}
+	if len(doubted) == 0 || r.job.Action != Retry {
+		return mine, key, nil
+	}
+	arrived, err := r.desk.arrived(ctx, r.targets(doubted), when)
+	if err != nil {
+		return nil, "", err
+	}
+	for i, s := range mine {
+		if at, ok := arrived[s.resent()]; ok {
+			mine[i].arrived = &at
 		}
 	}
 	return mine, key, nil
 }
 
-// waves settles one wave after the other. It returns those that it did not come to.
-func (r *run) waves(ctx context.Context, claimed time.Time, waves [][]sendable, show func(Progress) bool) ([]sendable, error) {
-	stuck := map[string]bool{} // lanes where one could not be sent: in order, nothing after it may be
+// waves settles one wave after the other, as long as the claim is good for; the rest is put off. It is not sure where it does
+// not know what was sent, or could not write it down.
+func (r *run) waves(ctx context.Context, claimed time.Time, waves [][]sendable, show func(Progress) bool) (sure bool, err error) {
 	for n, wave := range waves {
-		rest := func() []sendable { return slices.Concat(waves[n:]...) }
 		if n > 0 {
-			if err := pause(ctx, r.pace.delay(time.Now(), len(wave))); err != nil {
-				return rest(), err
-			}
-			if err := r.look(ctx, show); err != nil {
-				return rest(), err
+			if err := r.wait(ctx, r.pace.delay(time.Now(), len(wave)), show); err != nil {
+				return true, err
 			}
 		}
 		if time.Since(claimed) > claimTTL-2*sendWithin {
-			return rest(), nil // the rest is claimed anew
+			for _, s := range slices.Concat(waves[n:]...) {
+				r.postpone(s)
+			}
+			return true, nil
 		}
-		if err := r.wave(ctx, wave, stuck); err != nil {
-			return slices.Concat(waves[n+1:]...), err
+		if err := r.wave(ctx, wave); err != nil {
+			return false, err
 		}
 	}
-	return nil, nil
+	return true, nil
 }
 
 // wave settles some dead letters at once: those that are to be sent are sent, and then what became of them is written down.
-func (r *run) wave(ctx context.Context, wave []sendable, stuck map[string]bool) error {
+func (r *run) wave(ctx context.Context, wave []sendable) error {
 	var send []bus.Record
 	var sent, marked []sendable
 	var decisions []decided
@@ -452,7 +477,11 @@ func (r *run) wave(ctx context.Context, wave []sendable, stuck map[string]bool) 
 			decisions = append(decisions, r.decide(s, r.job.Action.leaves(), nil))
 		case refused != nil:
 			r.progress.fail(s.identity.ID(), refused)
-		case r.job.Options.KeepOrder && stuck[s.lane()]:
+		case s.arrived != nil:
+			marked = append(marked, s)
+			decisions = append(decisions, r.decide(s, Sent, s.arrived))
+			r.again.expect(s.item)
+		case r.job.Options.KeepOrder && r.stuck[s.lane()]:
 			r.progress.fail(s.identity.ID(), errors.New("an earlier event of its key was not sent"))
 		case s.dead.Redrives >= r.job.Options.MaxRedrives:
 			marked = append(marked, s)
@@ -475,15 +504,15 @@ func (r *run) wave(ctx context.Context, wave []sendable, stuck map[string]bool) 
 			r.again.expect(s.item)
 		case isItsOwn(res.Err):
 			r.progress.fail(s.identity.ID(), res.Err)
-			stuck[s.lane()] = true
+			r.stuck[s.lane()] = true
 		default:
 			broken = cmp.Or(broken, res.Err)
-			r.todo = append(r.todo, s.item)
 		}
 	}
 	if err := r.write(within, decisions); err != nil {
 		return errors.Join(fmt.Errorf("%d were sent, and this could not be written down: %w", len(sent), err), broken)
 	}
+	r.idle = false
 	for i := range marked {
 		r.progress.Left--
 		r.settled++

@@ -13,6 +13,7 @@ import (
 const (
 	headerDLQ         = "omnibus-dlq-"
 	headerOrigin      = headerDLQ + "original-"
+	headerGroup       = headerDLQ + "consumer-group" // which group failed, also where all get it
 	headerRedrives    = headerDLQ + "redrive-count"
 	headerTargetGroup = "omnibus-target-group" // other groups settle the event without handling it
 	headerEditedFrom  = "omnibus-edited-from"  // where the dead letter lies whose edited event this is
@@ -38,9 +39,14 @@ func again(d bus.DeadLetter, draft *Draft, to event.Topic, allGroups bool) bus.R
 		add(headerEditedFrom, string(d.Topic)+"/"+strconv.Itoa(int(d.Partition))+"@"+strconv.FormatInt(d.Offset, 10))
 	}
 	for _, h := range d.Headers {
-		if strings.HasPrefix(h.Name, headerOrigin) {
+		if strings.HasPrefix(h.Name, headerOrigin) || h.Name == headerGroup {
 			rec.Headers = append(rec.Headers, h)
 		}
+	}
+	if rec.Header(headerOrigin+"topic") == nil { // nobody of ours made it a dead letter: it came from where it lies
+		add(headerOrigin+"topic", string(d.Topic))
+		add(headerOrigin+"partition", strconv.Itoa(int(d.Partition)))
+		add(headerOrigin+"offset", strconv.FormatInt(d.Offset, 10))
 	}
 	add(headerRedrives, strconv.Itoa(d.Redrives+1))
 	if !allGroups && d.Group != "" {
@@ -80,8 +86,9 @@ func waves(letters []sendable, size int, inOrder bool) [][]sendable {
 // sendable is a dead letter of a batch with its bytes.
 type sendable struct {
 	item
-	dead  bus.DeadLetter
-	draft *Draft
+	dead    bus.DeadLetter
+	draft   *Draft
+	arrived *place // where an earlier run has sent it without having said so
 }
 
 // lane is what keeps its order: a key of a partition, or its records without a key.
