@@ -35,6 +35,8 @@ type Config struct {
 	Undeclared Undeclared                  // topics that the catalogue lacks; default: publishing refuses, consuming warns
 	Topics     map[event.Topic]event.Topic // event type → the topic that carries it, where it is not the topic of that name
 
+	Replication int // copies of the topics that EnsureTopics creates; default 3, on fewer brokers as many as there are
+
 	TLS  *tls.Config
 	SASL SASL
 

@@ -111,7 +111,7 @@ func (b *Bus) EnsureTopics(ctx context.Context, topics ...event.Topic) ([]TopicD
 		}
 		plans[t] = p
 	}
-	replication := max(1, min(3, brokers))
+	replication := cmp.Or(b.cfg.Replication, max(1, min(3, brokers)))
 	if err := b.createTopics(ctx, plans, there, replication); err != nil {
 		return nil, err
 	}

@@ -38,10 +38,11 @@ var may = map[string]string{
 	"internal/histcheck/actor": "bus event internal/histcheck internal/jsonx",
 
 	// What builds and checks the rest.
-	"internal/gen":   "event schema internal/jsonx",
-	"internal/arch":  "",
-	"internal/parts": "",
-	"internal/check": "internal/parts",
+	"internal/selftest": "bus event internal/jsonx",
+	"internal/gen":      "event schema internal/jsonx",
+	"internal/arch":     "",
+	"internal/parts":    "",
+	"internal/check":    "internal/parts",
 }
 
 // only lists, for each dependency, which of our packages may import it or a package below it.

@@ -41,7 +41,8 @@ func runDetached(ctx context.Context, a *app) error {
 		return err
 	}
 	defer read.Close() //nolint:errcheck // it was only read
-	cmd, err := a.again()
+	args := slices.DeleteFunc(slices.Clone(a.args), func(arg string) bool { return arg == "--detach" || arg == "-d" || arg == "--detach=true" })
+	cmd, err := a.self(context.WithoutCancel(ctx), append(args, "--ready-fd", "3")) // it outlives this process
 	if err != nil {
 		_ = write.Close() // nothing was started
 		return err
@@ -84,14 +85,13 @@ func runDetached(ctx context.Context, a *app) error {
 	})
 }
 
-// again is this command, to be run in the background.
-func (a *app) again() (*exec.Cmd, error) {
+// self is this program with other arguments, in the same directory and environment.
+func (a *app) self(ctx context.Context, args []string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	args := slices.DeleteFunc(slices.Clone(a.args), func(arg string) bool { return arg == "--detach" || arg == "-d" || arg == "--detach=true" })
-	cmd := exec.Command(self, append(args, "--ready-fd", "3")...) //nolint:noctx // it outlives this process
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Args[0] = os.Args[0]
 	if a.dir != "" {
 		if cmd.Dir, err = filepath.Abs(a.dir); err != nil {

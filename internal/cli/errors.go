@@ -54,6 +54,7 @@ const (
 	codeRunning    code = 905
 	codeServed     code = 906
 	codeThreshold  code = 1001
+	codePromise    code = 1002
 )
 
 const exitInterrupted = 130

@@ -77,3 +77,20 @@ func TestLagIsUnknownWhereOnePartitionIs(t *testing.T) {
 		t.Errorf("without partitions: %+v", g)
 	}
 }
+
+func TestSelftestIsJudgedByItsWorstLine(t *testing.T) {
+	doc := selftestDoc{Promises: []selftestItem{{Promise: "P1", Verdict: "held"}}}
+	if err := doc.judge(); err != nil {
+		t.Errorf("all held: %v", err)
+	}
+	for _, c := range []struct {
+		verdict string
+		code    code
+	}{{"not tested", codePartial}, {"NOT HELD", codePromise}} { // the second comes to the first
+		doc.Promises = append(doc.Promises, selftestItem{Promise: "P4", Verdict: c.verdict, Evidence: "seen"})
+		f, ok := asFailure(doc.judge())
+		if !ok || f.code != c.code || f.cause != "seen" || len(f.fixes) == 0 {
+			t.Errorf("with one that is %s: %+v", c.verdict, f)
+		}
+	}
+}

@@ -31,6 +31,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"catalog show": "catalog show " + validate,
 		"schema lint":  "schema lint",
 		"schema gen":   "schema gen --out contracts",
+		"selftest":     "selftest --events 100 --session-timeout 1s",
 		"config show":  "config show",
 		"version":      "version",
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,7 +30,7 @@ const (
 // startBroker runs a broker for the test, with the topics that these tests use.
 func startBroker(tb testing.TB) (addr string) {
 	tb.Helper()
-	br, err := broker.Start(tb.Context(), broker.Config{})
+	br, err := broker.Start(tb.Context(), broker.Config{MinSessionTimeout: time.Second})
 	if err != nil {
 		tb.Fatal(err)
 	}

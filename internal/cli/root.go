@@ -62,7 +62,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a)}},
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
-		{"Omnibus itself", []*cobra.Command{newConfigCmd(a), newVersionCmd(a)}},
+		{"Omnibus itself", []*cobra.Command{newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
 		for _, c := range part.commands {

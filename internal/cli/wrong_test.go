@@ -65,6 +65,9 @@ func wrongInputs() []wrong {
 		{name: "no catalogue", line: cmdline("catalog list --catalog none"), exit: 2, code: "OMB-0208", says: "flag --catalog", advice: "directory of schema files"},
 		{name: "no role", line: cmdline("run"), exit: 2, code: "OMB-0204", says: "needs --roles", advice: "--roles services"},
 		{name: "unknown role", line: cmdline("run --roles service"), exit: 2, code: "OMB-0203", says: "one role", advice: "did you mean services?"},
+		{name: "too few events", line: cmdline("selftest --events 3"), exit: 2, code: "OMB-0203", says: "100 to 1000000", advice: "--events 100"},
+		{name: "no partitions", line: cmdline("selftest --partitions 0"), exit: 2, code: "OMB-0203", says: "--partitions must be", advice: "--partitions 3"},
+		{name: "short session", line: cmdline("selftest --session-timeout 1ms"), exit: 2, code: "OMB-0203", says: "1s or more", advice: "--session-timeout 6s"},
 		{name: "bad threshold", line: cmdline("lag --fail-over soon"), exit: 2, code: "OMB-0203", says: "--fail-over", advice: "a duration such as 5s"},
 		{name: "bad port", line: cmdline("up --embedded --port-kafka 99999"), exit: 2, code: "OMB-0203", says: "flag --port-kafka", advice: "1 to 65535"},
 		{name: "bad listen address", line: cmdline("up --embedded --listen everywhere"), exit: 2, code: "OMB-0203", says: "not an address to listen on", advice: "--listen 127.0.0.1"},
@@ -85,6 +88,7 @@ func wrongInputs() []wrong {
 		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},
 		// 4: not reachable
 		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
+		{name: "nothing to test", line: cmdline("selftest -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
 		{name: "broker away, by environment", line: cmdline("lag"), env: []string{"KAFKA_BOOTSTRAP_SERVERS=TAKEN"}, exit: 4, code: "OMB-0401", says: "(from environment KAFKA_BOOTSTRAP_SERVERS)", advice: "-b HOST:PORT"},
 		// 7: content
 		{name: "bad JSON", line: publish(assessed, "{\"entity_id\": \"a\",\n  \"quality_score\": .5}"), exit: 7, code: "OMB-0701", says: "line 2, column 20", advice: "correct it there"},
