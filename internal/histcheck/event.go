@@ -40,6 +40,12 @@ func (e Event) Sum() uint32 {
 	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 }
 
+// plausible reports whether e can be one of a run at all.
+func (e Event) plausible() bool {
+	const most = 1 << 24 // of one producer: the checker keeps a few bytes for each number below
+	return e.Seq >= 1 && e.Seq < most && e.KeySeq >= 1 && e.KeySeq < most
+}
+
 // Sealed is e with its CRC.
 func (e Event) Sealed() Event {
 	e.CRC = e.Sum()

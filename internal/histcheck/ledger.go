@@ -13,6 +13,7 @@ import (
 // is opened for appending, so that it survives a kill of the process. It is safe for concurrent use.
 type Ledger struct {
 	process string
+	now     func() time.Time
 	opened  time.Time
 	out     io.WriteCloser
 
@@ -27,18 +28,19 @@ func Open(path, process string) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	return New(f, process), nil
+	return New(f, process, time.Now), nil
 }
 
-// New is [Open] on something else that keeps each Write whole.
-func New(out io.WriteCloser, process string) *Ledger {
-	return &Ledger{process: process, opened: time.Now(), out: out}
+// New is [Open] on something else that keeps each Write whole. In a test that fixes time, many lines of several processes have
+// the same one: a clock that moves on a little with each call keeps them in order.
+func New(out io.WriteCloser, process string, now func() time.Time) *Ledger {
+	return &Ledger{process: process, now: now, opened: now(), out: out}
 }
 
 // Append writes a line, with the process and the time. An error is kept for Close: a run whose ledger is incomplete proves
 // nothing.
 func (l *Ledger) Append(line Line) {
-	now := time.Now()
+	now := l.now()
 	line.Process, line.Wall, line.Mono = l.process, now.UnixNano(), int64(now.Sub(l.opened))
 	b, err := line.AppendJSON(make([]byte, 0, 256))
 	if err == nil {

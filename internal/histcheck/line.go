@@ -79,6 +79,9 @@ func ParseLine(b []byte) (Line, error) {
 	if needsEvent[l.Kind] && l.Event == nil {
 		return Line{}, fmt.Errorf("ledger line %s without an event", l.Kind)
 	}
+	if l.Event != nil && !l.Event.plausible() {
+		return Line{}, fmt.Errorf("ledger line %s of event %s/%d, number %d of its key", l.Kind, l.Event.Producer, l.Event.Seq, l.Event.KeySeq)
+	}
 	if l.Partition < 0 || l.Offset < -1 {
 		return Line{}, fmt.Errorf("ledger line %s at %s[%d]@%d", l.Kind, l.Topic, l.Partition, l.Offset)
 	}
