@@ -24,6 +24,7 @@ func (c *consumer) openBroadcast(ctx context.Context) error {
 		opts,
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(time.Second),
+		kgo.KeepRetryableFetchErrors(),
 	)...)
 	if err != nil {
 		return err
@@ -58,9 +59,10 @@ func (c *consumer) addPartitions(ctx context.Context, have map[partitionID]bool,
 	}
 	var fresh []partitionID
 	for name, t := range found {
-		if !c.wants(event.Topic(name)) {
+		if !c.wants(event.Topic(name)) || t.Err != nil {
 			continue
 		}
+		c.topics.learn(name, t.ID)
 		for p := range t.Partitions {
 			if id := (partitionID{name, p}); !have[id] {
 				fresh = append(fresh, id)

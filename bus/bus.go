@@ -80,6 +80,7 @@ const (
 type Trace struct {
 	Published func(ctx context.Context, e event.Envelope, r Result)
 	Handled   func(ctx context.Context, d Delivery, v Verdict, took time.Duration, err error)
+	Batch     func(ctx context.Context, group string, rs []Record, took time.Duration, err error) // a batch handler answered
 	Dead      func(ctx context.Context, d DeadLetter)
 	Completed func(ctx context.Context, d Delivery) // a foreign event lacked fields, see event.Envelope.Completed
 
@@ -107,13 +108,14 @@ type Bus struct {
 	log     *slog.Logger
 	schemas schemas
 
-	life   context.Context //nolint:containedctx // produced records live under it, never under a caller's context
-	end    context.CancelFunc
-	slots  chan struct{} // capacity MaxUnresolved: one per event sent and not yet acknowledged
-	writes atomic.Int64  // produce requests that began to be written
-	known  sync.Map      // topic → struct{}: seen on the broker
-	closed atomic.Bool
-	health health
+	life    context.Context //nolint:containedctx // produced records live under it, never under a caller's context
+	end     context.CancelFunc
+	slots   chan struct{} // capacity MaxUnresolved: one per event sent and not yet acknowledged
+	writes  atomic.Int64  // produce requests that began to be written
+	known   sync.Map      // topic → struct{}: seen on the broker
+	closed  atomic.Bool
+	health  health
+	running consumers
 }
 
 func (c Config) withDefaults() (Config, error) {

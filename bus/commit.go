@@ -29,9 +29,28 @@ func (c *consumer) commitOften(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := c.commit(ctx, nil); err != nil && ctx.Err() == nil {
+		err := c.commit(ctx, nil)
+		if ctx.Err() != nil {
+			return
+		}
+		c.committed(err)
+		if err != nil {
 			c.bus.log.WarnContext(ctx, "commit failed, trying again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 		}
+	}
+}
+
+// committed keeps since when commits fail.
+func (c *consumer) committed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		c.commitFails = nil
+	case c.commitFails == nil:
+		c.commitFails = &Trouble{Since: time.Now(), Why: err.Error()}
+	default:
+		c.commitFails.Why = err.Error()
 	}
 }
 
@@ -102,6 +121,9 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 	withMetadata := kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
 		for i := range req.Topics {
 			t := &req.Topics[i]
+			if id, ok := c.topics.of(t.Topic); ok {
+				t.TopicID = id // the topic that was read: the broker refuses it if another has the name now
+			}
 			for j := range t.Partitions {
 				t.Partitions[j].Metadata = metadata[partitionID{t.Topic, t.Partitions[j].Partition}]
 			}
@@ -130,6 +152,9 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 	var errs []error
 	for _, p := range ps {
 		if err := refused[p.part.id]; err != nil {
+			if isTopicDoubt(err) {
+				c.doubtTopics()
+			}
 			errs = append(errs, fmt.Errorf("%s[%d]@%d: %w", p.part.id.topic, p.part.id.partition, p.offset, err))
 			continue
 		}

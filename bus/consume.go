@@ -9,10 +9,12 @@ import (
 	"maps"
 	"math/rand/v2"
 	"regexp"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/omninode-ai/omnibus/event"
@@ -46,13 +48,21 @@ type consumer struct {
 	lanes    *lanes
 	contexts map[*partition]partitionContext
 	workers  int
+	staff    []*worker  // all that ever ran
+	idle     []*worker  // those that do not run now
+	name     string     // tells workers of this consumer from those of others
 	changed  *sync.Cond // a run finished, or the backlog fell
 	paused   map[*partition]bool
 
+	began       time.Time
+	rebalances  Rebalances // guarded by mu
+	commitFails *Trouble   // guarded by mu
+	topics      topicIDs
+
 	kick     chan struct{} // capacity 1: the timekeeper should look again
+	doubt    chan struct{} // capacity 1: the topics should be looked at
 	commits  sync.Mutex    // one commit at a time
 	wg       sync.WaitGroup
-	ids      sync.Map                       // topic → its id
 	fetched  map[partitionID]fetchedOffset  // by OnOffsetsFetched for the assignment that follows; guarded by mu
 	existing map[event.Topic]map[int32]bool // partitions that were there at the start; not changed after
 	fatal    context.CancelCauseFunc
@@ -77,7 +87,8 @@ var (
 
 // Consume runs handlers until ctx ends and what is running has finished: then nil, or an [AbandonedError] where the drain time
 // was not enough. It returns earlier with an error where it cannot go on: handlers that overlap (ErrHandlers), a topic that
-// does not exist (ErrUnknownTopic), a log that was cut before it was read (ErrTruncated), a refused login (ErrUnauthorized).
+// does not exist or was deleted meanwhile (ErrUnknownTopic), a log that was cut before it was read or a topic that was made anew
+// under its name (ErrTruncated), a refused login (ErrUnauthorized).
 func (b *Bus) Consume(ctx context.Context, cfg Consumer, handlers ...Handler) error {
 	c, err := b.newConsumer(ctx, cfg.withDefaults(), handlers)
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
@@ -86,6 +97,8 @@ func (b *Bus) Consume(ctx context.Context, cfg Consumer, handlers ...Handler) er
 	if err != nil {
 		return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
 	}
+	b.running.add(c)
+	defer b.running.remove(c)
 	if c.cfg.Broadcast {
 		return c.run(ctx, c.openBroadcast)
 	}
@@ -99,7 +112,7 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 	c := &consumer{
 		bus: b, cfg: cfg, dispatch: dispatch{b, handlers}, seed: maphash.MakeSeed(), wrapped: map[*Handler]HandlerFunc{},
 		lanes: newLanes(cfg.MaxInFlight), contexts: map[*partition]partitionContext{}, paused: map[*partition]bool{},
-		kick: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
+		began: time.Now(), kick: make(chan struct{}, 1), doubt: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
 	}
 	c.changed = sync.NewCond(&c.mu)
 	if err := c.dispatch.check(); err != nil {
@@ -135,7 +148,6 @@ func (c *consumer) lookOnce(ctx context.Context) error {
 			parts[p] = true
 		}
 		c.existing[event.Topic(name)] = parts
-		c.ids.Store(name, t.ID.String())
 	}
 	names, patterns := c.dispatch.topics()
 	for t := range c.existing {
@@ -147,6 +159,7 @@ func (c *consumer) lookOnce(ctx context.Context) error {
 		if _, ok := c.existing[t]; !ok {
 			return fmt.Errorf("%w: the broker has no topic %s; create it with EnsureTopics", ErrUnknownTopic, t)
 		}
+		c.topics.learn(string(t), found[string(t)].ID)
 		typ := c.bus.typeOf(t)
 		if _, declared := c.bus.cfg.Catalog.Lookup(typ); !declared && !t.IsDLQ() {
 			switch c.bus.cfg.Undeclared {
@@ -167,9 +180,11 @@ func (c *consumer) lookOnce(ctx context.Context) error {
 }
 
 func (c *consumer) topicID(topic string) string {
-	id, _ := c.ids.Load(topic)
-	s, _ := id.(string)
-	return s
+	id, ok := c.topics.of(topic)
+	if !ok {
+		return ""
+	}
+	return id.String()
 }
 
 // run is the life of a consumer: poll until ctx ends or something is fatal, then drain, commit, leave.
@@ -183,6 +198,7 @@ func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error
 	helpers, stopHelpers := context.WithCancel(context.WithoutCancel(ctx))
 	var aside sync.WaitGroup
 	aside.Go(func() { c.keepTime(helpers) })
+	aside.Go(func() { c.watch(polling) })
 	if !c.cfg.Broadcast {
 		aside.Go(func() { c.commitOften(helpers) })
 	}
@@ -243,6 +259,7 @@ func (c *consumer) openGroup(context.Context) error {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a log that was cut under us is said aloud
 		kgo.FetchMaxWait(time.Second),
+		kgo.KeepRetryableFetchErrors(), // else nobody would be told that a topic is gone
 		kgo.OnOffsetsFetched(c.offsetsFetched),
 		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
 		kgo.OnPartitionsRevoked(c.revoked),
@@ -293,11 +310,30 @@ func (c *consumer) poll(ctx context.Context) {
 		}
 		c.mu.Unlock()
 		fetches := c.client.PollRecords(ctx, pollRecords)
-		fetches.EachError(func(topic string, partition int32, err error) { c.fetchFailed(ctx, topic, partition, err) })
+		failed := false
+		fetches.EachError(func(topic string, partition int32, err error) {
+			failed = true
+			c.fetchFailed(ctx, topic, partition, err)
+		})
 		if fetches.NumRecords() > 0 {
 			c.handOver(fetches)
 		}
 		c.client.AllowRebalance()
+		if failed && fetches.NumRecords() == 0 {
+			waitFor(ctx, fetchAgain)
+		}
+	}
+}
+
+// fetchAgain is how long polling waits after nothing but errors: brokers answer those at once.
+const fetchAgain = 100 * time.Millisecond
+
+func waitFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -309,8 +345,13 @@ func (c *consumer) fetchFailed(ctx context.Context, topic string, partition int3
 	at := &Error{Op: "fetch", Topic: event.Topic(topic), Partition: partition, Offset: -1, Err: err}
 	switch {
 	case isOutOfRange(err):
-		at.Err = fmt.Errorf("%w: group %q stands outside of the log: %w", ErrTruncated, c.cfg.Group, err)
+		at.Err = fmt.Errorf("%w: %s: %w", ErrTruncated, c.outside(ctx, partitionID{topic, partition}), err)
 		c.fatal(at)
+	case isTopicDoubt(err):
+		c.doubtTopics()
+	case kerr.IsRetriable(err): // leaders move
+		c.bus.log.DebugContext(ctx, "fetch failed, trying again",
+			slog.String("topic", topic), slog.Int("partition", int(partition)), slog.String("error", err.Error()))
 	case isRefusal(err):
 		at.Err = fmt.Errorf("%w: %w", ErrUnauthorized, err)
 		c.fatal(at)
@@ -375,13 +416,13 @@ func (c *consumer) laneKey(p *partition, r *kgo.Record) uint64 {
 // spawn starts workers for what is ready. Under mu.
 func (c *consumer) spawn() {
 	for n := c.lanes.ready.len(); n > 0 && c.workers < c.cfg.MaxInFlight; n-- {
-		c.workers++
-		c.wg.Go(c.work)
+		c.hire()
 	}
 }
 
 // work handles runs until nothing is ready.
-func (c *consumer) work() {
+func (c *consumer) work(w *worker) {
+	pprof.SetGoroutineLabels(w.labels)
 	var l *lane
 	var r result
 	for {
@@ -397,14 +438,15 @@ func (c *consumer) work() {
 		}
 		parked := l != nil && len(r.retry) > 0
 		l = c.lanes.next(now)
+		w.lane = l
 		var ctx context.Context
 		if l == nil {
 			c.workers--
+			c.idle = append(c.idle, w)
 		} else {
 			ctx = c.contexts[l.part].ctx
 			if c.lanes.ready.len() > 0 && c.workers < c.cfg.MaxInFlight {
-				c.workers++
-				c.wg.Go(c.work)
+				c.hire()
 			}
 		}
 		c.mu.Unlock()

@@ -96,10 +96,10 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // cut shortens s to n bytes of valid UTF-8.
 func cut(s string, n int) string {
 	if len(s) > n {
-		s = s[:n]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
 		}
+		s = s[:n]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
@@ -142,6 +142,7 @@ func (c *consumer) bury(ctx context.Context, dead *kgo.Record) error {
 		if errors.Is(err, kerr.MessageTooLarge) {
 			shrink(dead)
 		}
+		c.bus.unlearn(dead.Topic, err)
 		c.bus.health.fault(what, fmt.Sprintf("write to %s: %v", dead.Topic, err))
 		c.bus.log.ErrorContext(ctx, "dead letter not written, trying again",
 			slog.String("topic", dead.Topic), slog.String("error", err.Error()), slog.Duration("wait", wait))

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (c *consumer) call(ctx context.Context, h *Handler, d Delivery) (err error)
 
 // open turns a record into what its handler sees: decoded, completed, aliases and defaults applied, validated.
 func (c *consumer) open(rec *kgo.Record, attempt int) (Delivery, *Handler, error) {
-	d := Delivery{Record: fromKafka(rec), Attempt: attempt}
+	d := Delivery{Record: fromKafka(rec), Group: c.cfg.Group, Attempt: attempt}
 	if rec.Value == nil {
 		return d, nil, &contentError{ClassUndecodable, errors.New("no value: a tombstone is not an event")}
 	}
@@ -99,7 +100,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	}
 	verdict, atLeast := judge(err)
 	if verdict == Skipped {
-		return result{}
+		return result{skipped: 1}
 	}
 	kind := fingerprint(err)
 	if verdict != Dead {
@@ -108,7 +109,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 		c.mu.Unlock()
 		if out {
 			c.bus.log.LogAttrs(ctx, slog.LevelWarn, "outage: the partition waits and probes", append(where(rec), slog.String("error", cut(err.Error(), maxMessage)))...)
-			return result{retry: []int{index}, pause: true, fingerprint: kind}
+			return result{retry: []int{index}, pause: true, fingerprint: kind, message: cut(err.Error(), maxMessage)}
 		}
 		schedule := c.cfg.Retry
 		if h != nil && h.retry != nil {
@@ -126,7 +127,10 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 		first = now
 	}
 	dead := c.deadLetter(rec, err, l.attempt, first, now)
-	if err := c.bury(ctx, dead); err != nil {
+	l.burying.Store(true)
+	buried := c.bury(ctx, dead)
+	l.burying.Store(false)
+	if buried != nil {
 		return result{retry: []int{index}, after: time.Second}
 	}
 	c.bus.log.LogAttrs(ctx, slog.LevelError, "dead letter", append(where(rec),
@@ -134,7 +138,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if t := c.bus.cfg.Trace.Dead; t != nil {
 		t(ctx, ParseDeadLetter(fromKafka(dead)))
 	}
-	return result{fingerprint: kind}
+	return result{fingerprint: kind, dead: 1}
 }
 
 // withoutDLQ: a dead letter has no dead letter of its own, so it is kept and tried again; a broadcast has no group whose dead
@@ -143,7 +147,7 @@ func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, e
 	c.bus.log.LogAttrs(ctx, slog.LevelError, "event not handled", append(where(rec),
 		slog.String("class", class(err)), slog.String("error", cut(err.Error(), maxMessage)))...)
 	if c.cfg.Broadcast {
-		return result{fingerprint: kind}
+		return result{fingerprint: kind, dropped: 1}
 	}
 	return result{retry: []int{index}, after: deadAgain, fingerprint: kind}
 }
@@ -155,7 +159,11 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 	for i, d := range l.run {
 		records[i] = fromKafka(d.record)
 	}
+	began := time.Now()
 	err := c.callBatch(ctx, h, records)
+	if t := c.bus.cfg.Trace.Batch; t != nil {
+		t(ctx, c.cfg.Group, records, time.Since(began), err)
+	}
 	if err == nil {
 		return result{success: true}
 	}
@@ -176,6 +184,8 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 		all.retry = append(all.retry, r.retry...)
 		all.after = max(all.after, r.after)
 		all.pause = all.pause || r.pause
+		all.skipped, all.dead, all.dropped = all.skipped+r.skipped, all.dead+r.dead, all.dropped+r.dropped
+		all.message = cmp.Or(all.message, r.message)
 		if r.fingerprint != "" {
 			all.fingerprint = r.fingerprint
 		}

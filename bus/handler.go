@@ -12,6 +12,7 @@ import (
 type Delivery struct {
 	Record
 	Envelope event.Envelope // what the handler should look at: completed, with aliases and defaults applied
+	Group    string         // that it is delivered to; empty for a broadcast
 	Attempt  int            // 1 at first
 }
 
@@ -126,6 +127,7 @@ type Consumer struct {
 	StaticID    string        // static membership: the same name after a restart keeps the partitions
 
 	SessionTimeout time.Duration // default 10 s: after a kill, how long until others take over
+	StuckAfter     time.Duration // default 1 min: a handler that runs for longer is reported as stuck; below zero: never
 }
 
 // Start is where reading begins.
@@ -147,6 +149,7 @@ func (c Consumer) withDefaults() Consumer {
 	setDefault(&c.MaxInFlight, 100)
 	setDefault(&c.DrainWithin, 30*time.Second)
 	setDefault(&c.SessionTimeout, 10*time.Second)
+	setDefault(&c.StuckAfter, time.Minute)
 	if c.From == DefaultStart {
 		c.From = Earliest
 		if c.Broadcast {

@@ -3,6 +3,7 @@ package bus
 import (
 	"container/heap"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,9 @@ type lanes struct {
 	ready   queue[*lane] // lanes that may run now
 	parked  parking
 	outages outages
-	waiting int  // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
-	stopped bool // nothing more starts
+	tallies map[string]*TopicCounts // by topic
+	waiting int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
+	stopped bool                    // nothing more starts
 }
 
 type partitionID struct {
@@ -31,6 +33,7 @@ type partitionID struct {
 type partition struct {
 	id       partitionID
 	batch    Batch // Max > 1: the lane of the partition runs in batches
+	tally    *TopicCounts
 	track    offsets
 	incoming queue[delivered] // handed over, not yet delivered: the tracker is full
 	lanes    map[uint64]*lane
@@ -58,6 +61,7 @@ type lane struct {
 	until    time.Time // parked until
 	heap     int       // index in the parking, -1: not parked
 	state    laneState
+	burying  atomic.Bool // its handler is through and its dead letter is being written
 }
 
 type laneState int
@@ -71,13 +75,13 @@ const (
 )
 
 func newLanes(most int) *lanes {
-	return &lanes{max: most, parts: map[partitionID]*partition{}}
+	return &lanes{max: most, parts: map[partitionID]*partition{}, tallies: map[string]*TopicCounts{}}
 }
 
 // assign takes a partition that is to be read from the committed position on. Where nothing is committed yet (-1), reading
 // begins at start, or where that is not known either (-1) at the first record that arrives.
 func (s *lanes) assign(id partitionID, batch Batch, committed int64, metadata string, start int64) *partition {
-	p := &partition{id: id, batch: batch, lanes: map[uint64]*lane{}, committed: committed, metadata: metadata}
+	p := &partition{id: id, batch: batch, tally: s.tally(id.topic), lanes: map[uint64]*lane{}, committed: committed, metadata: metadata}
 	switch {
 	case committed >= 0:
 		p.track.restore(committed, metadata)
@@ -222,6 +226,10 @@ type result struct {
 	pause       bool          // an outage: it uses up no attempt
 	after       time.Duration // until the retry
 	fingerprint string        // of the failure, "" where nothing failed
+	message     string        // of an outage
+	skipped     int           // so many of those that are settled the handler skipped,
+	dead        int           // became dead letters,
+	dropped     int           // or could not be handled and have no dead letters
 	success     bool          // a handler was through with all of it
 }
 
@@ -236,6 +244,7 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 	if p.gone {
 		return
 	}
+	p.tally.note(len(l.run), r)
 	next := 0
 	for i, d := range l.run {
 		if next < len(r.retry) && r.retry[next] == i {
@@ -275,7 +284,8 @@ func (s *lanes) settleState(l *lane, r result, probe bool, now time.Time) {
 	l.state = laneIdle
 	switch {
 	case r.pause && p.outage == nil:
-		p.outage = &outage{fingerprint: r.fingerprint}
+		p.outage = &outage{fingerprint: r.fingerprint, since: now, message: r.message}
+		p.tally.Outages++
 		s.probeLater(l, now)
 	case r.pause && probe:
 		s.hold(l) // at the end: the next probe is another key's

@@ -55,6 +55,8 @@ func (o *outages) failed(fingerprint string, id laneID, now time.Time) bool {
 // outage is the state of a paused partition.
 type outage struct {
 	fingerprint string
+	since       time.Time
+	message     string
 	delay       time.Duration
 	probing     *lane
 }

@@ -22,7 +22,8 @@ type Result struct {
 	Topic     event.Topic
 	Partition int32
 	Offset    int64
-	Err       error // nil: acknowledged by all in-sync replicas; else an ErrNotSent or an ErrUnknown
+	Took      time.Duration // how long the call waited that published it
+	Err       error         // nil: acknowledged by all in-sync replicas; else an ErrNotSent or an ErrUnknown
 }
 
 // Outgoing is an event to publish. Either Payload or Envelope is set, or Topic and Raw.
@@ -138,6 +139,7 @@ type voyage struct {
 }
 
 func (b *Bus) publish(ctx context.Context, events []Outgoing, results []Result) {
+	began := time.Now()
 	f := &flight{b: b, results: results, left: 1, done: make(chan struct{})}
 	timeout := time.NewTimer(b.cfg.PublishTimeout)
 	defer timeout.Stop()
@@ -168,6 +170,13 @@ func (b *Bus) publish(ctx context.Context, events []Outgoing, results []Result) 
 		f.abandon(context.Cause(ctx))
 	case <-timeout.C:
 		f.abandon(fmt.Errorf("no acknowledgement within %v", b.cfg.PublishTimeout))
+	}
+	took := time.Since(began)
+	for i := range results {
+		results[i].Took = took
+		if results[i].Err != nil {
+			b.unlearn(string(results[i].Topic), results[i].Err)
+		}
 	}
 	if b.cfg.Trace.Published != nil {
 		for i := range results {
@@ -304,6 +313,17 @@ func (b *Bus) exists(ctx context.Context, topic string) error {
 		b.known.Store(topic, struct{}{})
 		return nil
 	})
+}
+
+// unlearn forgets what is known of a topic that turns out not to be there, or to be another one: the next event of it asks again.
+// The client itself stays with the first topic that it saw under a name until it is told not to.
+func (b *Bus) unlearn(topic string, err error) {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
+		b.known.Delete(topic)
+	}
+	if errors.Is(err, kerr.UnknownTopicID) {
+		b.client.PurgeTopicsFromProducing(topic)
+	}
 }
 
 // refuse reports an event that never entered the client.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,32 @@ func isOutOfRange(err error) bool {
 
 func isRefusal(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.SaslAuthenticationFailed)
+}
+
+// outside says in a sentence how a group stands outside of the log, and how to go on.
+func (c *consumer) outside(ctx context.Context, id partitionID) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	c.mu.Lock()
+	stands := int64(-1)
+	if p := c.lanes.parts[id]; p != nil {
+		stands = p.track.next
+	}
+	c.mu.Unlock()
+	next := fmt.Sprintf("move it on purpose to go on, as with: rpk group seek %s --to start --topics %s", c.cfg.Group, id.topic)
+	if c.cfg.Broadcast {
+		next = "start again to go on"
+	}
+	one := []partitionID{id}
+	starts, err := resolve(ctx, one, c.bus.admin.ListStartOffsets)
+	if err == nil && stands >= 0 && stands < starts[id] {
+		return fmt.Sprintf("%s stands at offset %d and the log begins at %d, so up to %d events that it had not read are gone; %s", c.who(), stands, starts[id], starts[id]-stands, next)
+	}
+	ends, err := resolve(ctx, one, c.bus.admin.ListEndOffsets)
+	if err == nil && stands > ends[id] {
+		return fmt.Sprintf("%s stands at offset %d, and the log ends at %d: it lost records or was made anew; %s", c.who(), stands, ends[id], next)
+	}
+	return fmt.Sprintf("%s stands outside of the log; %s", c.who(), next)
 }
 
 // offsetsFetched keeps what the group committed, with its metadata, for the assignment that follows.
@@ -74,8 +101,12 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	if err != nil {
 		return nil, fmt.Errorf("find the latest offsets: %w", err)
 	}
+	if err := c.learnTopics(ctx, slices.Collect(maps.Keys(offsets))); err != nil {
+		return nil, fmt.Errorf("find the ids of topics: %w", err)
+	}
 	var begun []Coordinates
 	c.mu.Lock()
+	c.rebalances.Assigned++
 	for _, found := range []map[partitionID]int64{starts, ends} {
 		for id, at := range found {
 			offsets[id.topic][id.partition] = kgo.NewOffset().At(at)
@@ -168,6 +199,7 @@ func (c *consumer) end(p *partition, cause error) {
 func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string][]int32) {
 	ids := idsOf(parts)
 	c.mu.Lock()
+	c.rebalances.Revoked++
 	var mine []*partition
 	var given []Coordinates
 	for _, id := range ids {
@@ -203,6 +235,9 @@ const rebalanceGrace = 30 * time.Second
 
 // lost is called when others may already have the partitions: nothing is committed, late results are discarded.
 func (c *consumer) lost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+	c.mu.Lock()
+	c.rebalances.Lost++
+	c.mu.Unlock()
 	ids := idsOf(parts)
 	c.forget(ids, errLost)
 	gone := make([]Coordinates, len(ids))
