@@ -38,6 +38,10 @@
 //     the partition and probes with one event at a time. It never makes a dead letter.
 //  3. A dead letter holds the original key, value and headers, byte for byte, and is acknowledged before the offset moves. While it
 //     cannot be written the consumer keeps trying and [Bus.Faults] says so.
+//  4. What works and not fully (an outage, a handler that is stuck, commits that fail, a topic that is gone) is in [Bus.Degraded];
+//     [Bus.Consumers] has the facts.
+//  5. Consume ends with an error where going on would pass over events: a log that was cut before it was read, a topic that was
+//     deleted, or deleted and made anew. What is in hand of an old topic is never settled against its new self.
 //
 // # Shutdown
 //
