@@ -51,6 +51,9 @@ type Config struct {
 	Logger *slog.Logger
 	// MinSessionTimeout is the shortest session timeout that a group member may ask for. Default 6 s.
 	MinSessionTimeout time.Duration
+	// KeepFree is how many bytes of the disk are left free: writes that would take of them are refused with an error that
+	// clients retry. Default: 5 % of the disk, but at least 16 MiB and at most 256 MiB. Negative: none.
+	KeepFree int64
 }
 
 // User may connect with its name and password.
@@ -103,6 +106,8 @@ type Broker struct {
 	log      *slog.Logger
 	lock     *dirLock // nil if nothing is kept
 	dir      string
+	disk     *disk // nil if nothing is kept
+	faults   *Faults
 	verified *manifest // what the start found, nil if it had no manifest
 	report   Report
 	endSync  func() error // nil if the broker inside syncs
@@ -132,6 +137,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		if b.ln != nil {
 			_ = b.ln.Close() // the start has failed already, and nobody listens
 		}
+		if b.disk != nil {
+			b.disk.close()
+		}
 		if b.lock != nil {
 			b.lock.release()
 		}
@@ -152,6 +160,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			return nil, err
 		}
 		if err := b.lock.recovered(); err != nil {
+			return nil, err
+		}
+		if b.disk, err = watchDisk(ctx, cfg, b.report.Bytes); err != nil {
 			return nil, err
 		}
 	}
@@ -180,10 +191,14 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			return nil, nil, false
 		})
 	}
+	if b.disk != nil {
+		b.disk.guard(b.cluster)
+	}
 	limitCommitMetadata(b.cluster)
 	if len(cfg.SASL) > 0 {
 		answerWrongPasswords(b.cluster, cfg.SASL)
 	}
+	b.faults = newFaults(b.cluster, b.ln)
 	inside.Tell(ctx, b.cluster)
 	b.running.Go(b.retain)
 	return b, nil
@@ -278,6 +293,23 @@ func (b *Broker) Addrs() []string { return []string{b.ln.Addr().String()} }
 // cut all connections and still has to be closed.
 func (b *Broker) Failed() <-chan error { return b.failed }
 
+// Faults makes the broker fail on purpose.
+func (b *Broker) Faults() *Faults { return b.faults }
+
+// Degraded says, for people, what the broker does not do now although it runs; nothing where all is well.
+func (b *Broker) Degraded() []string {
+	var why []string
+	if b.disk != nil {
+		if full := b.disk.degraded(time.Now()); full != "" {
+			why = append(why, full)
+		}
+	}
+	for _, f := range b.faults.List() {
+		why = append(why, fmt.Sprintf("fault %d is on: %s", f.ID, f))
+	}
+	return why
+}
+
 // Recovery reports what the start found in the data directory.
 func (b *Broker) Recovery() Report { return b.report }
 
@@ -303,6 +335,7 @@ func (b *Broker) leave() error {
 		return b.broken()
 	}
 	defer b.lock.release()
+	defer b.disk.close()
 	if s := b.ln.sync; s != nil {
 		flushed := s.wait() // what the broker inside wrote while it closed
 		if err := errors.Join(flushed, b.endSync()); err != nil {

@@ -5,9 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // listener is where the broker inside takes its connections. It tells that broker the address to advertise as its own, and
@@ -15,7 +21,8 @@ import (
 type listener struct {
 	net.Listener
 	advertised addr
-	sync       *syncer // nil: answers wait for nothing
+	sync       *syncer     // nil: answers wait for nothing
+	recording  atomic.Bool // of requests, for faults
 
 	mu    sync.Mutex
 	cutAt bool
@@ -92,7 +99,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracked := &conn{Conn: c, l: l}
+	tracked := &conn{Conn: c, l: l, closed: make(chan struct{})}
 	tracked.room = sync.NewCond(&tracked.mu)
 	l.mu.Lock()
 	late := l.cutAt
@@ -121,6 +128,25 @@ func (l *listener) cut() {
 	}
 }
 
+// record makes the connections keep the requests that come from now on, until they are answered.
+func (l *listener) record() { l.recording.Store(true) }
+
+// sent finds where a request came in; nil where it came before they were recorded.
+func (l *listener) sent(kreq kmsg.Request) *sentReq {
+	l.mu.Lock()
+	conns := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.mu.Lock()
+		found := c.asked.find(kreq)
+		c.mu.Unlock()
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
 // wait returns when every connection is closed.
 func (l *listener) wait() {
 	l.cut()
@@ -130,8 +156,9 @@ func (l *listener) wait() {
 // conn is a connection that its listener knows.
 type conn struct {
 	net.Conn
-	l    *listener
-	once sync.Once
+	l      *listener
+	once   sync.Once
+	closed chan struct{}
 
 	mu      sync.Mutex
 	asked   requests
@@ -144,8 +171,9 @@ type conn struct {
 // Read notes which requests pass.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.l.sync != nil && n > 0 {
+	if n > 0 {
 		c.mu.Lock()
+		c.asked.record = c.l.recording.Load()
 		c.asked.read(b[:n])
 		c.mu.Unlock()
 	}
@@ -158,6 +186,14 @@ const maxAnswers = 1 << 20
 // Write is one answer of the broker inside. It leaves once what it acknowledges is on the disk. Meanwhile the broker goes on
 // with the next request, whose answer then waits for the same flush.
 func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	asked, known := c.asked.answered(b)
+	c.mu.Unlock()
+	if asked.sent != nil {
+		if err := c.hold(asked.sent); err != nil {
+			return 0, err
+		}
+	}
 	s := c.l.sync
 	if s == nil {
 		return c.Conn.Write(b)
@@ -170,8 +206,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	key, known := c.asked.answered(b)
-	if !c.sending && known && onlyReads(key) && s.clean() {
+	if !c.sending && known && onlyReads(asked.key) && s.clean() {
 		return c.Conn.Write(b)
 	}
 	c.answers = append(c.answers, b...)
@@ -182,6 +217,30 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+var errWithheld = errors.New("a fault withheld the answer")
+
+// hold does to an answer what faults want: it lets it wait, or breaks the connection in its place.
+func (c *conn) hold(sent *sentReq) error {
+	late, lost := sent.held()
+	if late > 0 {
+		timer := time.NewTimer(late)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.closed:
+		}
+	}
+	if !lost {
+		return nil
+	}
+	c.mu.Lock()
+	for c.sending && c.err == nil { // the answers before it are not withheld
+		c.room.Wait()
+	}
+	c.mu.Unlock()
+	return errors.Join(errWithheld, c.Close())
+}
+
 // send writes answers until none waits.
 func (c *conn) send() {
 	for {
@@ -189,6 +248,7 @@ func (c *conn) send() {
 		answers := c.answers
 		if len(answers) == 0 || c.err != nil {
 			c.sending = false
+			c.room.Broadcast()
 			c.mu.Unlock()
 			return
 		}
@@ -212,6 +272,7 @@ func (c *conn) send() {
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
+		close(c.closed)
 		c.mu.Lock()
 		c.err = net.ErrClosed
 		c.room.Broadcast()

@@ -95,8 +95,8 @@ func FuzzRequests(f *testing.F) {
 		for len(whole.open) > 0 {
 			first := whole.open[0]
 			answer := binary.BigEndian.AppendUint32(make([]byte, 4), first.correlation)
-			if key, ok := whole.answered(answer); !ok || key != first.key {
-				t.Fatalf("answer to %v: %v %v", first, key, ok)
+			if r, ok := whole.answered(answer); !ok || r.key != first.key {
+				t.Fatalf("answer to %v: %v %v", first, r, ok)
 			}
 		}
 	})

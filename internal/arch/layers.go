@@ -17,7 +17,7 @@ var may = map[string]string{
 	// L2: the Kafka client, and the broker that it cannot tell from another one.
 	"bus":               "event schema spi internal/jsonx internal/near",
 	"bus/bustest":       "broker bus event schema contracts contracts/* internal/jsonx",
-	"broker":            "internal/jsonx broker/internal/*",
+	"broker":            "event internal/jsonx broker/internal/*",
 	"broker/internal/*": "",
 	"broker/brokertest": "broker broker/internal/*",
 
