@@ -59,8 +59,10 @@ type liveness struct {
 	Alive  bool   `json:"alive"`
 }
 
-func (h *health) handler() http.Handler {
+func (h *health) handler(faults http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/faults", faults)
+	mux.Handle("/faults/{id}", faults)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, liveness{Schema: "omnibus.livez/v1", Alive: true})
 	})
@@ -90,9 +92,9 @@ func answer(w http.ResponseWriter, status int, doc any) {
 }
 
 // serve answers at ln until the func that it returns is called.
-func (h *health) serve(ln net.Listener, log *slog.Logger) (stop func() error) {
+func (h *health) serve(ln net.Listener, faults http.Handler, log *slog.Logger) (stop func() error) {
 	srv := &http.Server{
-		Handler:           h.handler(),
+		Handler:           h.handler(faults),
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

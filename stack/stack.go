@@ -23,7 +23,7 @@ type Config struct {
 	Bus      bus.Config     // with an embedded broker its Brokers are that one
 	Broker   *broker.Config // the embedded broker; nil: the brokers of Bus
 	Services []string       // which of [Services] to run; none is allowed
-	HTTP     string         // where /livez and /readyz are served; empty is nowhere
+	HTTP     string         // where /livez, /readyz and /faults are served; empty is nowhere
 	Logger   *slog.Logger   // default: discarded
 }
 
@@ -65,14 +65,17 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 		return err
 	}
 	info := Info{Services: cfg.Services}
-	state := &health{reasons: []string{"starting"}}
+	state, wrong := &health{reasons: []string{"starting"}}, new(faults)
 	if cfg.HTTP != "" {
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP)
 		if err != nil {
 			return cannotListen(ctx, cfg.HTTP, err)
 		}
 		info.URL = "http://" + ln.Addr().String()
-		stop := state.serve(ln, cfg.Logger)
+		if at, ok := ln.Addr().(*net.TCPAddr); ok {
+			wrong.loopback = at.IP.IsLoopback()
+		}
+		stop := state.serve(ln, wrong, cfg.Logger)
 		defer func() { err = errors.Join(err, stop()) }()
 	}
 	running, cancel := context.WithCancelCause(ctx)
@@ -82,10 +85,13 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 		if err != nil {
 			return err
 		}
+		state.add(br.Degraded)
+		wrong.broker.Store(br)
 		watched := watch(running, br, cancel)
 		defer func() { <-watched }()
 		defer cancel(nil)
 		defer func() { err = errors.Join(err, br.Close()) }()
+		defer wrong.broker.Store(nil)
 		cfg.Bus.Brokers, info.Dir, info.Recovery = br.Addrs(), cfg.Broker.Dir, br.Recovery()
 		cfg.Bus.Dial = dialEmbedded(*cfg.Broker, cfg.Bus.Dial)
 	}

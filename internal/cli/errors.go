@@ -53,6 +53,7 @@ const (
 	codeInsecure   code = 904
 	codeRunning    code = 905
 	codeServed     code = 906
+	codeNoFaults   code = 907
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 )

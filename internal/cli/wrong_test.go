@@ -73,6 +73,13 @@ func wrongInputs() []wrong {
 		{name: "bad listen address", line: cmdline("up --embedded --listen everywhere"), exit: 2, code: "OMB-0203", says: "not an address to listen on", advice: "--listen 127.0.0.1"},
 		{name: "nothing to advertise", line: cmdline("up --embedded --listen 0.0.0.0 --insecure-listen"), exit: 2, code: "OMB-0210", says: "no address that a client", advice: "--advertise HOST:PORT"},
 		{name: "bad advertised address", line: cmdline("up --embedded --advertise here"), exit: 2, code: "OMB-0203", says: "not an address to advertise", advice: "HOST:PORT"},
+		{name: "no fault key", line: cmdline("fault add"), exit: 2, code: "OMB-0203", says: "--key is needed", advice: "--key commit|"},
+		{name: "misspelt fault key", line: cmdline("fault add --key produse --error DROP"), exit: 2, code: "OMB-0203", says: `"produse" is not a value of --key`, advice: "did you mean produce?"},
+		{name: "misspelt fault error", line: cmdline("fault add --key produce --error not_leader_or_folower"), exit: 2, code: "OMB-0203", says: `"not_leader_or_folower" is not a value of --error`, advice: "did you mean NOT_LEADER_OR_FOLLOWER?"},
+		{name: "fault without error", line: cmdline("fault add --key produce"), exit: 2, code: "OMB-0203", says: "without a delay", advice: "NOT_LEADER_OR_FOLLOWER"},
+		{name: "fault of no topic", line: cmdline("fault add --key join --topic x --error DROP"), exit: 2, code: "OMB-0203", says: "name no topic", advice: "leave out --topic"},
+		{name: "negative fault count", line: cmdline("fault add --key join --error DROP --count -1"), exit: 2, code: "OMB-0203", says: "negative", advice: "--help"},
+		{name: "not a fault ID", line: cmdline("fault clear first"), exit: 2, code: "OMB-0203", says: "a number", advice: "omnibus fault list"},
 		// 3: not found
 		{name: "misspelt event type", line: publish("omninode.intelligence.event.quality_asessed.v1", "{}"), exit: 3, code: "OMB-0301", says: "neither the catalogue nor the broker", advice: "did you mean " + assessed},
 		{name: "unknown topic", line: cmdline("consume omninode.codegen.request.validat.v1"), exit: 3, code: "OMB-0301", says: "unknown topic", advice: "did you mean " + validate},
@@ -85,6 +92,7 @@ func wrongInputs() []wrong {
 		{name: "ambiguous event type", line: cmdline("catalog show validate"), exit: 3, code: "OMB-0303", says: "in their name", advice: "omnibus catalog show omninode.codegen.request.validate.v1"},
 		{name: "unknown dead letter", line: cmdline("dlq show 0c928166e77c"), exit: 3, code: "OMB-0304", says: "none is kept", advice: "omnibus dlq list"},
 		{name: "nothing runs", line: cmdline("status"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
+		{name: "nothing to make fail", line: cmdline("fault list"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},
 		// 4: not reachable
 		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
