@@ -17,6 +17,9 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"run":          "run --roles services --services none --port-console 0",
 		"down":         "down",
 		"status":       "status",
+		"fault add":    "fault add --key produce --error DROP",
+		"fault list":   "fault list",
+		"fault clear":  "fault clear",
 		"publish":      "publish " + snapshot + " " + scored("0.1"),
 		"consume":      "consume " + snapshot,
 		"tail":         "tail " + snapshot,
@@ -49,7 +52,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 				out = s.untilDocument(t, args...)
 			case "tail":
 				out = s.interrupted(t, 4, args...)
-			case "status":
+			case "status", "fault add", "fault list", "fault clear":
 				r := s.run(t.Context(), "", args...)
 				if r.code != 3 || r.out != "" {
 					t.Fatalf("exit %d, output %q; want 3 and none, as nothing runs", r.code, r.out)
@@ -66,7 +69,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 			switch path {
 			case "tail":
 				want = "omnibus.consume/v1"
-			case "status":
+			case "status", "fault add", "fault list", "fault clear":
 				want = "omnibus.error/v1"
 			}
 			if doc["schema"] != want {
