@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func (f Fault) Check() error {
 	case f.Topic != "" && !namesTopics(keys):
 		return &FaultError{Field: "Topic", Value: f.Topic, Why: "requests of key " + f.Key + " name no topic"}
 	case f.Count < 0:
-		return &FaultError{Field: "Count", Value: fmt.Sprint(f.Count), Why: "it is negative"}
+		return &FaultError{Field: "Count", Value: strconv.Itoa(f.Count), Why: "it is negative"}
 	case f.Delay < 0:
 		return &FaultError{Field: "Delay", Value: f.Delay.String(), Why: "it is negative"}
 	case f.Error == "" && f.Delay == 0:

@@ -226,7 +226,7 @@ func withoutSession(kreq kmsg.Request) kmsg.Response {
 
 // namesTopics says whether [Faults.topicsOf] knows the requests.
 func namesTopics(keys []kmsg.Key) bool {
-	switch keys[0] {
+	switch keys[0] { //nolint:exhaustive // the others name none, or are no key of a fault
 	case kmsg.Produce, kmsg.Fetch, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.CreateTopics:
 		return true
 	}

@@ -74,7 +74,7 @@ func wrongInputs() []wrong {
 		{name: "nothing to advertise", line: cmdline("up --embedded --listen 0.0.0.0 --insecure-listen"), exit: 2, code: "OMB-0210", says: "no address that a client", advice: "--advertise HOST:PORT"},
 		{name: "bad advertised address", line: cmdline("up --embedded --advertise here"), exit: 2, code: "OMB-0203", says: "not an address to advertise", advice: "HOST:PORT"},
 		{name: "no fault key", line: cmdline("fault add"), exit: 2, code: "OMB-0203", says: "--key is needed", advice: "--key commit|"},
-		{name: "misspelt fault key", line: cmdline("fault add --key produse --error DROP"), exit: 2, code: "OMB-0203", says: `"produse" is not a value of --key`, advice: "did you mean produce?"},
+		{name: "misspelt fault key", line: cmdline("fault add --key producce --error DROP"), exit: 2, code: "OMB-0203", says: `"producce" is not a value of --key`, advice: "did you mean produce?"},
 		{name: "misspelt fault error", line: cmdline("fault add --key produce --error not_leader_or_folower"), exit: 2, code: "OMB-0203", says: `"not_leader_or_folower" is not a value of --error`, advice: "did you mean NOT_LEADER_OR_FOLLOWER?"},
 		{name: "fault without error", line: cmdline("fault add --key produce"), exit: 2, code: "OMB-0203", says: "without a delay", advice: "NOT_LEADER_OR_FOLLOWER"},
 		{name: "fault of no topic", line: cmdline("fault add --key join --topic x --error DROP"), exit: 2, code: "OMB-0203", says: "name no topic", advice: "leave out --topic"},
