@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -75,6 +77,7 @@ func (c *consumer) commitLast(ctx context.Context) error {
 
 type position struct {
 	part     *partition
+	member   string
 	offset   int64
 	metadata string
 }
@@ -94,7 +97,7 @@ func (c *consumer) commit(ctx context.Context, parts []*partition) error {
 	var moved []position
 	for _, p := range parts {
 		if offset, metadata, ok := p.position(); ok && !p.gone {
-			moved = append(moved, position{p, offset, metadata})
+			moved = append(moved, position{p, p.member, offset, metadata})
 		}
 	}
 	c.mu.Unlock()
@@ -109,35 +112,31 @@ func (c *consumer) commit(ctx context.Context, parts []*partition) error {
 
 func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Time) error {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
-	metadata := map[partitionID]*string{}
 	for _, p := range ps {
 		id := p.part.id
 		if offsets[id.topic] == nil {
 			offsets[id.topic] = map[int32]kgo.EpochOffset{}
 		}
 		offsets[id.topic][id.partition] = kgo.EpochOffset{Epoch: -1, Offset: p.offset}
-		metadata[id] = &p.metadata
 	}
-	withMetadata := kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+	var failed error
+	var withheld, refused map[partitionID]error
+	complete := kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		withheld = completeCommit(req, ps)
 		for i := range req.Topics {
-			t := &req.Topics[i]
-			if id, ok := c.topics.of(t.Topic); ok {
-				t.TopicID = id // the topic that was read: the broker refuses it if another has the name now
-			}
-			for j := range t.Partitions {
-				t.Partitions[j].Metadata = metadata[partitionID{t.Topic, t.Partitions[j].Partition}]
+			if id, ok := c.topics.of(req.Topics[i].Topic); ok {
+				req.Topics[i].TopicID = id // the topic that was read: the broker refuses it if another has the name now
 			}
 		}
 		return nil
 	})
-	var failed error
-	refused := map[partitionID]error{}
-	c.client.CommitOffsetsSync(withMetadata, offsets, func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+	c.client.CommitOffsetsSync(complete, offsets, func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failed = err
 			return
 		}
 		refused = refusals(req, resp)
+		maps.Copy(refused, withheld)
 	})
 	if told := c.bus.cfg.Trace.Committed; told != nil {
 		for _, p := range ps {
@@ -162,6 +161,38 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 	}
 	return errors.Join(errs...)
 }
+
+// completeCommit puts the metadata of ps into a request and takes the positions out that are not for the member that sends it
+// to move. It returns those, with the reason.
+func completeCommit(req *kmsg.OffsetCommitRequest, ps []position) (withheld map[partitionID]error) {
+	at := make(map[partitionID]position, len(ps))
+	for _, p := range ps {
+		at[p.part.id] = p
+	}
+	withheld = map[partitionID]error{}
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		kept := t.Partitions[:0]
+		for _, asked := range t.Partitions {
+			id := partitionID{t.Topic, asked.Partition}
+			p := at[id]
+			if p.member != req.MemberID {
+				withheld[id] = errNewMember
+				continue
+			}
+			asked.Metadata = &p.metadata
+			kept = append(kept, asked)
+		}
+		t.Partitions = kept
+	}
+	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return len(t.Partitions) == 0 })
+	return withheld
+}
+
+// errNewMember refuses a position that another member may have moved. A member whose join is answered with UNKNOWN_MEMBER_ID, as
+// a broker does that was killed meanwhile, joins again as a new one, and the client neither gives up what it held nor says so
+// until the rebalance ends: by then another may have had the partition and have committed more.
+var errNewMember = errors.New("the group took us for a new member meanwhile, and others may have had the partition")
 
 var errNotAnswered = errors.New("the broker did not say whether it has it")
 

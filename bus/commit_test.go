@@ -46,3 +46,33 @@ func TestRefusedCommitIsRecognisedWithoutTheTopicsName(t *testing.T) {
 		}
 	}
 }
+
+// A member that was taken for a new one holds what another may have moved on: it must not take that back.
+func TestPositionIsCommittedOnlyByTheMemberThatItWasGivenTo(t *testing.T) {
+	at := func(number int32, member string) position {
+		return position{part: &partition{id: partitionID{"a", number}}, member: member, offset: 7, metadata: "m"}
+	}
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.MemberID = "new"
+	asked := kmsg.NewOffsetCommitRequestTopic()
+	asked.Topic = "a"
+	for n := range int32(2) {
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		p.Partition = n
+		asked.Partitions = append(asked.Partitions, p)
+	}
+	req.Topics = append(req.Topics, asked)
+	withheld := completeCommit(req, []position{at(0, "old"), at(1, "new")})
+	if len(withheld) != 1 || !errors.Is(withheld[partitionID{"a", 0}], errNewMember) {
+		t.Errorf("withheld: %v, want partition 0", withheld)
+	}
+	if len(req.Topics) != 1 || len(req.Topics[0].Partitions) != 1 || req.Topics[0].Partitions[0].Partition != 1 {
+		t.Fatalf("the request asks for %+v, want partition 1", req.Topics)
+	}
+	if m := req.Topics[0].Partitions[0].Metadata; m == nil || *m != "m" {
+		t.Errorf("metadata %v, want \"m\"", m)
+	}
+	if withheld := completeCommit(req, []position{at(1, "old")}); len(withheld) != 1 || len(req.Topics) != 0 {
+		t.Errorf("withheld: %v of a request that asks for %+v, want all and none", withheld, req.Topics)
+	}
+}

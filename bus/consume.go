@@ -63,6 +63,7 @@ type consumer struct {
 	doubt    chan struct{} // capacity 1: the topics should be looked at
 	commits  sync.Mutex    // one commit at a time
 	wg       sync.WaitGroup
+	member   string                         // as what the group knew us when it last gave us partitions; guarded by mu
 	fetched  map[partitionID]fetchedOffset  // by OnOffsetsFetched for the assignment that follows; guarded by mu
 	existing map[event.Topic]map[int32]bool // partitions that were there at the start; not changed after
 	fatal    context.CancelCauseFunc
@@ -262,6 +263,7 @@ func (c *consumer) openGroup(context.Context) error {
 		kgo.KeepRetryableFetchErrors(), // else nobody would be told that a topic is gone
 		kgo.OnOffsetsFetched(c.offsetsFetched),
 		kgo.AdjustFetchOffsetsFn(c.adjustOffsets),
+		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),
 		kgo.OnPartitionsLost(c.lost),
 	)

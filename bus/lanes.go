@@ -43,8 +43,9 @@ type partition struct {
 	revoked  bool // nothing more starts; what runs may finish
 	gone     bool // results are discarded
 
-	began     bool  // track knows where reading began
-	committed int64 // what the broker has, -1: nothing
+	member    string // as what the group gave it to us; "" where there is no group
+	began     bool   // track knows where reading began
+	committed int64  // what the broker has, -1: nothing
 	metadata  string
 	free      []*lane
 }

@@ -53,9 +53,11 @@ func (c *consumer) outside(ctx context.Context, id partitionID) string {
 }
 
 // offsetsFetched keeps what the group committed, with its metadata, for the assignment that follows.
-func (c *consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+func (c *consumer) offsetsFetched(_ context.Context, client *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	member, _ := client.GroupMetadata()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.member = member
 	keep := func(topic string, partition int32, offset int64, metadata *string) {
 		f := fetchedOffset{offset: offset, start: -1}
 		if metadata != nil {
@@ -124,6 +126,17 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	return offsets, nil
 }
 
+// assigned is called at the end of every rebalance, when all that was taken away has been revoked: what is left is ours, also
+// where the group has taken us for a new member.
+func (c *consumer) assigned(_ context.Context, client *kgo.Client, _ map[string][]int32) {
+	member, _ := client.GroupMetadata()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.lanes.parts {
+		p.member = member
+	}
+}
+
 func (id partitionID) at(offset int64) Coordinates {
 	return Coordinates{Topic: event.Topic(id.topic), Partition: id.partition, Offset: offset}
 }
@@ -179,6 +192,7 @@ func (c *consumer) begin(id partitionID) int64 {
 	}
 	batch, _ := c.dispatch.batch(event.Topic(id.topic))
 	p := c.lanes.assign(id, batch, f.offset, f.metadata, f.start)
+	p.member = c.member
 	ctx, cancel := context.WithCancelCause(c.bus.life)
 	c.contexts[p] = partitionContext{ctx, cancel}
 	if !p.began {
