@@ -366,6 +366,23 @@ func TestChecks(t *testing.T) {
 			d commit @2
 			c exit
 			d exit`}},
+		{name: "what the next one had settled, begun by a zombie", story: story{log: "a/1 a/2", reach: []string{histcheck.Zombie}, ledgers: published("a/1", "a/2") + `
+			f fault.on pause c
+			c assign @0
+			wait 20s
+			d assign @0
+			d start a/1 @0
+			d done @0
+			f fault.off pause c
+			c start a/1 @0
+			c lost
+			c done @0
+			wait 1s
+			d start a/2 @1
+			d done @1
+			d commit @2
+			c exit
+			d exit`}},
 		{name: "what a killed process ran is no zombie", story: story{log: "a/1", ledgers: published("a/1") + `
 			c assign @0
 			c start a/1 @0

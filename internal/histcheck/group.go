@@ -187,6 +187,9 @@ func (c *checker) wall(ms uint32) int64 { return c.first + int64(ms-1)*1e6 }
 func (c *checker) repeated(a *assignment, p *groupLog, r repeat) {
 	by := c.given[p.settledBy[r.offset-p.log.base]]
 	switch {
+	case by.id > a.id: // a was overtaken, and does not know it yet
+		c.rep.Zombies++
+		c.rep.Reached[Zombie]++
 	case by == a:
 		c.rep.find(H8, c.about(r.event, a.part, r.offset), "%s handled again though the same assignment had settled it", place(a.part, r.offset))
 	case by.ended == holding:
