@@ -42,6 +42,7 @@ var may = map[string]string{
 	"internal/gen":      "event schema internal/jsonx",
 	"internal/arch":     "",
 	"internal/parts":    "",
+	"internal/chaos":    "broker bus event internal/histcheck internal/histcheck/* internal/jsonx internal/parts",
 	"internal/check":    "internal/parts",
 }
 
@@ -57,6 +58,8 @@ var only = map[string]string{
 	"github.com/santhosh-tekuri/jsonschema/v6":   "schema",
 	"github.com/spf13/cobra":                     "internal/cli",
 	"charm.land/lipgloss/v2":                     "internal/cli",
+	"github.com/Shopify/toxiproxy/v2":            "internal/chaos",
+	"github.com/rs/zerolog":                      "internal/chaos",
 	"github.com/zeebo/blake3":                    "services/bridge examples/*",
 	"github.com/confluentinc/confluent-kafka-go": "", // only the module interop
 }

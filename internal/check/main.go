@@ -2,6 +2,7 @@
 //
 //	go run ./internal/check check [step...]   the inner loop
 //	go run ./internal/check test [step...]    everything
+//	go run ./internal/check chaos [-report FILE] [step...]   faults for half an hour
 //	go run ./internal/check fuzz [duration]   every fuzz target
 //	go run ./internal/check kafka [nodes]     Apache Kafka until interrupted
 //
@@ -30,7 +31,7 @@ func main() {
 
 func run(ctx context.Context, w io.Writer, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say what to run: check, test, fuzz or kafka")
+		return errors.New("say what to run: check, test, chaos, fuzz or kafka")
 	}
 	if _, err := os.Stat("go.mod"); err != nil {
 		return fmt.Errorf("run this in the root of the module: %w", err)
@@ -44,11 +45,13 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		return runSteps(ctx, w, steps, args)
 	case "test":
 		return runSteps(ctx, w, everything(), args)
+	case "chaos":
+		return chaos(ctx, w, args)
 	case "fuzz":
 		return fuzz(ctx, w, args)
 	case "kafka":
 		return kafka(ctx, w, args)
 	default:
-		return fmt.Errorf("%q is none of check, test, fuzz and kafka", what)
+		return fmt.Errorf("%q is none of check, test, chaos, fuzz and kafka", what)
 	}
 }

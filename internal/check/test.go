@@ -23,6 +23,7 @@ func everything() []step {
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
+		stepOf("chaos", goCommand("run", "./internal/chaos", "-profile", "short")),
 		tested("interop", interopTests()),
 		{name: "interop-kafka", alone: alone("interop-kafka"), run: onKafka(1, interopTests())},
 	}

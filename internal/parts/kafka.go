@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -38,7 +39,7 @@ func StartKafka(ctx context.Context, k Kafka) (*Cluster, error) {
 		return nil, fmt.Errorf("start Kafka: it is not installed: %w", err)
 	}
 	n := max(k.Nodes, 1)
-	ports, err := freePorts(2 * n)
+	ports, err := FreePorts(2 * n)
 	if err != nil {
 		return nil, fmt.Errorf("start Kafka: %w", err)
 	}
@@ -88,10 +89,67 @@ func (c *Cluster) Brokers() []string {
 
 // Kill ends a node (1 is the first) as a power cut would, and returns when its process is gone.
 func (c *Cluster) Kill(node int) error {
-	if node < 1 || node > len(c.nodes) {
-		return fmt.Errorf("kill Kafka node %d: the cluster has nodes 1 to %d", node, len(c.nodes))
+	n, err := c.node(node)
+	if err != nil {
+		return fmt.Errorf("kill Kafka node: %w", err)
 	}
-	return c.nodes[node-1].kill()
+	return n.kill()
+}
+
+// Shut ends a node in order: it hands over what it leads first. It returns when the process is gone, or with an error, and the
+// process killed, when ctx ends before.
+func (c *Cluster) Shut(ctx context.Context, node int) error {
+	n, err := c.node(node)
+	if err != nil {
+		return fmt.Errorf("shut Kafka node down: %w", err)
+	}
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-n.gone:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("shut Kafka node %d down: %w", node, context.Cause(ctx)), n.kill())
+	}
+}
+
+// Start starts a node again that was killed or shut down, on the data that it left, and returns when it takes part in the
+// cluster. The process lives until Stop: ctx bounds the start only.
+func (c *Cluster) Start(ctx context.Context, node int) error {
+	n, err := c.node(node)
+	if err != nil {
+		return fmt.Errorf("start Kafka node: %w", err)
+	}
+	if err := n.start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start Kafka node %d: %w", node, err)
+	}
+	return n.awaitStarted(ctx)
+}
+
+// Freeze stops a node in its tracks, and Thaw lets it go on: what it had to say meanwhile it says late.
+func (c *Cluster) Freeze(node int) error {
+	n, err := c.node(node)
+	if err != nil {
+		return fmt.Errorf("freeze Kafka node: %w", err)
+	}
+	return n.signal(syscall.SIGSTOP)
+}
+
+// Thaw lets a node go on that Freeze stopped.
+func (c *Cluster) Thaw(node int) error {
+	n, err := c.node(node)
+	if err != nil {
+		return fmt.Errorf("thaw Kafka node: %w", err)
+	}
+	return n.signal(syscall.SIGCONT)
+}
+
+func (c *Cluster) node(number int) (*node, error) {
+	if number < 1 || number > len(c.nodes) {
+		return nil, fmt.Errorf("the cluster has nodes 1 to %d, not %d", len(c.nodes), number)
+	}
+	return c.nodes[number-1], nil
 }
 
 // Stop ends every node and removes the cluster's data. A second call does nothing.
@@ -172,7 +230,7 @@ func (n *node) format(ctx context.Context, clusterID, settings string, standalon
 
 // start starts the process; ctx is the process's, not the start's.
 func (n *node) start(ctx context.Context) error {
-	log, err := createLog(filepath.Join(n.dir, "kafka.log"), "Kafka Server started")
+	log, err := openLog(filepath.Join(n.dir, "kafka.log"), "Kafka Server started")
 	if err != nil {
 		return err
 	}
@@ -206,9 +264,16 @@ func (n *node) kill() error {
 	if n.cmd == nil {
 		return nil
 	}
-	if err := n.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("kill Kafka node %d: %w", n.id, err)
+	if err := n.signal(syscall.SIGKILL); err != nil {
+		return err
 	}
 	<-n.gone
+	return nil
+}
+
+func (n *node) signal(s syscall.Signal) error {
+	if err := n.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("Kafka node %d: %s: %w", n.id, s, err)
+	}
 	return nil
 }

@@ -15,8 +15,9 @@ type logFile struct {
 	done bool
 }
 
-func createLog(name, text string) (*logFile, error) {
-	f, err := os.Create(name)
+// openLog adds to the log that is there: a process may be started again.
+func openLog(name, text string) (*logFile, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}

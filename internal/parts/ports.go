@@ -14,8 +14,8 @@ const (
 	lastPort  = 32000
 )
 
-// freePorts returns n different loopback ports that nobody listens on.
-func freePorts(n int) (ports []int, err error) {
+// FreePorts returns n different loopback ports that nobody listens on.
+func FreePorts(n int) (ports []int, err error) {
 	var held []net.Listener
 	defer func() {
 		for _, l := range held {
