@@ -10,48 +10,54 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
 // health answers whether the process lives and whether it can work.
 type health struct {
 	mu      sync.Mutex
-	reasons []string          // it does not work, whatever others say
-	asks    []func() []string // what keeps the parts from working now
+	reasons []string // it does not work, whatever others say
+	buses   []*bus.Bus
 }
 
 // add says whom else to ask.
-func (h *health) add(ask func() []string) {
+func (h *health) add(b *bus.Bus) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asks = append(h.asks, ask)
+	h.buses = append(h.buses, b)
 }
 
-// is says why nothing works; without a reason the parts are asked.
+// is says why nothing works; without a reason the buses are asked.
 func (h *health) is(reasons ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reasons = reasons
 }
 
-func (h *health) now() []string {
+func (h *health) now() Readiness {
 	h.mu.Lock()
-	reasons, asks := slices.Clone(h.reasons), slices.Clone(h.asks)
+	buses := slices.Clone(h.buses)
+	r := Readiness{Schema: "omnibus.readyz/v1", Reasons: append([]string{}, h.reasons...), Degraded: []string{}}
 	h.mu.Unlock()
-	if len(reasons) > 0 {
-		return reasons
+	working := len(r.Reasons) == 0
+	for _, b := range buses {
+		if working {
+			r.Reasons = append(r.Reasons, b.Faults()...)
+		}
+		r.Degraded = append(r.Degraded, b.Degraded()...)
 	}
-	for _, ask := range asks {
-		reasons = append(reasons, ask()...)
-	}
-	return reasons
+	r.Ready = len(r.Reasons) == 0
+	return r
 }
 
-// Readiness is the answer of /readyz: its status is 200 where Ready is true, and 503 with the reasons where it is not.
+// Readiness is the answer of /readyz: its status is 200 where Ready is true, and 503 with the reasons where it is not. What
+// works and not fully is Degraded; it has no part in Ready.
 type Readiness struct {
-	Schema  string   `json:"schema"`
-	Ready   bool     `json:"ready"`
-	Reasons []string `json:"reasons"`
+	Schema   string   `json:"schema"`
+	Ready    bool     `json:"ready"`
+	Reasons  []string `json:"reasons"`
+	Degraded []string `json:"degraded"`
 }
 
 type liveness struct {
@@ -67,13 +73,10 @@ func (h *health) handler(faults http.Handler) http.Handler {
 		answer(w, http.StatusOK, liveness{Schema: "omnibus.livez/v1", Alive: true})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		r := Readiness{Schema: "omnibus.readyz/v1", Reasons: h.now()}
-		r.Ready = len(r.Reasons) == 0
+		r := h.now()
 		status := http.StatusOK
 		if !r.Ready {
 			status = http.StatusServiceUnavailable
-		} else {
-			r.Reasons = []string{}
 		}
 		answer(w, status, r)
 	})

@@ -69,15 +69,15 @@ func (e *ServedError) Error() string {
 	return fmt.Sprintf("service %s: group %s already answers %s", e.Service, e.Group, e.Topic)
 }
 
-// work runs s on a bus of its own, so that its events name it, until ctx ends. faults gets what keeps that bus from working.
-func (s service) work(ctx context.Context, cfg bus.Config, faults func(func() []string)) (err error) {
+// work runs s on a bus of its own, so that its events name it, until ctx ends. opened gets that bus.
+func (s service) work(ctx context.Context, cfg bus.Config, opened func(*bus.Bus)) (err error) {
 	cfg.Service = s.source
 	b, err := bus.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	faults(b.Faults)
+	opened(b)
 	return s.run(ctx, b)
 }
 

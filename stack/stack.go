@@ -147,7 +147,7 @@ func run(ctx context.Context, cfg Config, services []service, state *health, inf
 			return nil
 		})
 	}
-	state.add(b.Faults)
+	state.add(b)
 	state.is()
 	info.Took = time.Since(started)
 	ready(info)

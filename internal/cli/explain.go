@@ -126,14 +126,29 @@ func (a *app) explainBus(err error) *failure {
 		}
 		return f.fix("start the broker there, or change the address: -b HOST:PORT").fix("omnibus config show --origin")
 	case errors.Is(err, bus.ErrUnknownTopic):
+		if e := consumerEnd(err); e != nil && e.Topic != "" {
+			return fail(codeTopic, "a consumer cannot go on: topic %s is gone", e.Topic).because("%s", clip(e.Err.Error(), 500)).fix("omnibus topics list")
+		}
 		return a.unknownTopic(topicOf(err))
 	case errors.Is(err, bus.ErrUnknown):
 		return fail(codeOutcome, "nobody can tell whether the event arrived").at("broker", "%s", where).
 			because("the broker did not acknowledge it in time; it may still arrive").
 			fix("publish it again with the same id: whoever reads it can tell that it is the same")
 	case errors.Is(err, bus.ErrTruncated):
+		if e := consumerEnd(err); e != nil {
+			return fail(codeEmpty, "a consumer cannot go on: the log is not what it was reading").at("topic", "%s", e.Topic).
+				because("%s", clip(e.Err.Error(), 500)).fix("omnibus topics show %s", e.Topic)
+		}
 		f := fail(codeEmpty, "the log no longer has what was asked for").because("retention removed it")
 		return f.fix("--offset earliest begins at what is there")
+	}
+	return nil
+}
+
+// consumerEnd is the error with which a running consumer ended, or nil.
+func consumerEnd(err error) *bus.Error {
+	if e, ok := errors.AsType[*bus.Error](err); ok && (e.Op == "consume" || e.Op == "fetch") {
+		return e
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ func TestExplainGivesEveryErrorItsExitCodeAndANextStep(t *testing.T) {
 		{"disk full", fmt.Errorf("%w: %w", stack.ErrBroker, errors.New("no space left")), 1},
 		{"unknown topic", wrapped(bus.ErrUnknownTopic), 3},
 		{"log cut", wrapped(bus.ErrTruncated), 3},
+		{"topic deleted under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "consume", Topic: "a.b", Partition: -1, Offset: -1, Err: fmt.Errorf("%w: the topic was deleted", bus.ErrUnknownTopic)}), 3},
+		{"log cut under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "fetch", Topic: "a.b", Partition: 0, Offset: -1, Err: fmt.Errorf("%w: group stands outside", bus.ErrTruncated)}), 3},
 		{"away", wrapped(bus.ErrUnreachable), 4},
 		{"hung up", fmt.Errorf("%w: %w", bus.ErrUnreachable, io.EOF), 4},
 		{"cannot listen", &stack.ListenError{Addr: "192.0.2.1:80", Err: errors.New("cannot assign")}, 4},

@@ -22,6 +22,7 @@ type statusDoc struct {
 	PID      int      `json:"pid"`
 	Ready    bool     `json:"ready"`
 	Reasons  []string `json:"reasons"`
+	Degraded []string `json:"degraded"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
 	Data     string   `json:"data"`
@@ -56,19 +57,22 @@ func runStatus(ctx context.Context, a *app) error {
 	}
 	doc := statusDoc{
 		Schema: schemaOf("status"), PID: s.PID, Brokers: append([]string{}, s.Brokers...), URL: s.URL, Services: append([]string{}, s.Services...),
-		Started: s.Started, Reasons: []string{"starting"},
+		Started: s.Started, Reasons: []string{"starting"}, Degraded: []string{},
 	}
 	if s.Keeps {
 		doc.Data = dir
 	}
 	if s.URL != "" {
 		ready := a.askReady(ctx, s.URL)
-		doc.Ready, doc.Reasons = ready.Ready, append([]string{}, ready.Reasons...)
+		doc.Ready, doc.Reasons, doc.Degraded = ready.Ready, append([]string{}, ready.Reasons...), append([]string{}, ready.Degraded...)
 	}
 	return a.print(doc, func() error {
 		state := a.paint(green, "ready")
-		if !doc.Ready {
+		switch {
+		case !doc.Ready:
 			state = a.paint(yellow, "not ready") + ": " + strings.Join(doc.Reasons, "; ")
+		case len(doc.Degraded) > 0:
+			state = a.paint(green, "ready") + ", " + a.paint(yellow, "degraded")
 		}
 		data, services := doc.Data, strings.Join(doc.Services, ", ")
 		if data == "" {
@@ -77,10 +81,15 @@ func runStatus(ctx context.Context, a *app) error {
 		if services == "" {
 			services = "none"
 		}
-		return a.printFields(
-			field{"state", state}, field{"process", strconv.Itoa(doc.PID)}, field{"kafka", strings.Join(doc.Brokers, ",")}, field{"health", doc.URL + "/readyz"},
+		fields := []field{{"state", state}}
+		for _, what := range doc.Degraded {
+			fields = append(fields, field{"degraded", what})
+		}
+		return a.printFields(append(
+			fields,
+			field{"process", strconv.Itoa(doc.PID)}, field{"kafka", strings.Join(doc.Brokers, ",")}, field{"health", doc.URL + "/readyz"},
 			field{"data", data}, field{"services", services}, field{"started", sinceText(a, doc.Started)},
-		)
+		)...)
 	})
 }
 
