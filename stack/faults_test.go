@@ -70,7 +70,7 @@ func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("listed (-want +got):\n%s", diff)
 		}
-		if _, r := readiness(t, info.URL); !strings.Contains(strings.Join(r.Reasons, " "), "fault 1 is on: produce of omninode.bridge.*") {
+		if _, r := readiness(t, info.URL); !strings.Contains(strings.Join(r.Degraded, " "), "fault 1 is on: produce of omninode.bridge.*") {
 			t.Errorf("readyz does not tell of the fault: %+v", r)
 		}
 		call(t, http.MethodDelete, at+"/1", "", &got)
@@ -80,7 +80,7 @@ func TestFaultsAreAddedListedAndCleared(t *testing.T) {
 		if _, err := b.Publish(t.Context(), contract.StampRequest{Content: "hello"}); err != nil {
 			t.Errorf("publish after the fault: %v", err)
 		}
-		if status, r := readiness(t, info.URL); status != http.StatusOK || len(r.Reasons) > 0 {
+		if status, r := readiness(t, info.URL); status != http.StatusOK || len(r.Reasons)+len(r.Degraded) > 0 {
 			t.Errorf("readyz after the fault says %d %+v", status, r)
 		}
 		call(t, http.MethodPost, at, `{"key":"fetch","delay":"1ms"}`, &got)

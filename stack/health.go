@@ -18,17 +18,26 @@ import (
 type health struct {
 	mu      sync.Mutex
 	reasons []string // it does not work, whatever others say
-	buses   []*bus.Bus
+	parts   []part
+}
+
+// part is somebody to ask; a nil func has nothing to say.
+type part struct {
+	faults   func() []string // what does not work
+	degraded func() []string // what works and not fully
 }
 
 // add says whom else to ask.
-func (h *health) add(b *bus.Bus) {
+func (h *health) add(p part) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.buses = append(h.buses, b)
+	h.parts = append(h.parts, p)
 }
 
-// is says why nothing works; without a reason the buses are asked.
+// addBus adds a bus.
+func (h *health) addBus(b *bus.Bus) { h.add(part{b.Faults, b.Degraded}) }
+
+// is says why nothing works; without a reason the parts are asked.
 func (h *health) is(reasons ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -37,15 +46,17 @@ func (h *health) is(reasons ...string) {
 
 func (h *health) now() Readiness {
 	h.mu.Lock()
-	buses := slices.Clone(h.buses)
+	parts := slices.Clone(h.parts)
 	r := Readiness{Schema: "omnibus.readyz/v1", Reasons: append([]string{}, h.reasons...), Degraded: []string{}}
 	h.mu.Unlock()
 	working := len(r.Reasons) == 0
-	for _, b := range buses {
-		if working {
-			r.Reasons = append(r.Reasons, b.Faults()...)
+	for _, p := range parts {
+		if working && p.faults != nil {
+			r.Reasons = append(r.Reasons, p.faults()...)
 		}
-		r.Degraded = append(r.Degraded, b.Degraded()...)
+		if p.degraded != nil {
+			r.Degraded = append(r.Degraded, p.degraded()...)
+		}
 	}
 	r.Ready = len(r.Reasons) == 0
 	return r

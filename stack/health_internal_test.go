@@ -33,7 +33,7 @@ func TestReadinessTellsAnOutageFromAFault(t *testing.T) {
 		}
 		b := bustest.Over(t, bus.Config{Brokers: c.Addrs(), Service: "health", Catalog: catalog, Dial: network.Dial})
 		state := new(health)
-		state.add(b.Bus)
+		state.addBus(b.Bus)
 
 		var down error
 		b.Go(bus.Consumer{Group: "g"}, bus.HandleType(topic, func(context.Context, bus.Delivery) error { return down }))
@@ -47,7 +47,7 @@ func TestReadinessTellsAnOutageFromAFault(t *testing.T) {
 		check := func(what string, status int, reason, degraded string) {
 			t.Helper()
 			rec := httptest.NewRecorder()
-			state.handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody))
+			state.handler(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody))
 			var r Readiness
 			if err := jsonx.Unmarshal(rec.Body.Bytes(), &r); err != nil {
 				t.Fatal(err)

@@ -85,7 +85,7 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 		if err != nil {
 			return err
 		}
-		state.add(br.Degraded)
+		state.add(part{degraded: br.Degraded})
 		wrong.broker.Store(br)
 		watched := watch(running, br, cancel)
 		defer func() { <-watched }()
@@ -141,13 +141,13 @@ func run(ctx context.Context, cfg Config, services []service, state *health, inf
 	parts, ctx := errgroup.WithContext(ctx)
 	for _, s := range services {
 		parts.Go(func() error {
-			if err := s.work(ctx, cfg.Bus, state.add); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
+			if err := s.work(ctx, cfg.Bus, state.addBus); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
 				return fmt.Errorf("service %s: %w", s.name, err)
 			}
 			return nil
 		})
 	}
-	state.add(b)
+	state.addBus(b)
 	state.is()
 	info.Took = time.Since(started)
 	ready(info)
