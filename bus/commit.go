@@ -21,21 +21,27 @@ const (
 	commitMost       = 32 // partitions per request: a broker that syncs each of them holds others up meanwhile
 )
 
-// commitOften commits what moved until ctx ends.
+// commitOften commits what moved until ctx ends, and at once what events wait for that are to begin.
 func (c *consumer) commitOften(ctx context.Context) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
 	for {
+		var err error
+		all := false
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.urgent:
+			err = c.commitClaims(ctx)
 		case <-tick.C:
+			err, all = c.commit(ctx, nil, false), true
 		}
-		err := c.commit(ctx, nil)
 		if ctx.Err() != nil {
 			return
 		}
-		c.committed(err)
+		if all || err != nil {
+			c.committed(err)
+		}
 		if err != nil {
 			c.bus.log.WarnContext(ctx, "commit failed, trying again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 		}
@@ -61,7 +67,7 @@ func (c *consumer) commitLast(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commitLastWithin)
 	defer cancel()
 	for {
-		err := c.commit(ctx, nil)
+		err := c.commit(ctx, nil, true)
 		if err == nil || !kerr.IsRetriable(err) {
 			return err
 		}
@@ -75,16 +81,25 @@ func (c *consumer) commitLast(ctx context.Context) error {
 	}
 }
 
-type position struct {
-	part     *partition
-	member   string
-	offset   int64
-	metadata string
+// commitClaims commits the partitions of which something waits to begin, see guard. One commit is for all of them.
+func (c *consumer) commitClaims(ctx context.Context) error {
+	c.mu.Lock()
+	var parts []*partition
+	for _, p := range c.lanes.parts {
+		if p.guard != nil && p.guard.claims.len() > 0 {
+			parts = append(parts, p)
+		}
+	}
+	c.mu.Unlock()
+	if len(parts) == 0 {
+		return nil
+	}
+	return c.commit(ctx, parts, false)
 }
 
 // commit writes the positions of the partitions that moved (nil: of all). Commits never overlap, so that a late one cannot
-// take a position back.
-func (c *consumer) commit(ctx context.Context, parts []*partition) error {
+// take a position back. clean says that it is the last one, in order.
+func (c *consumer) commit(ctx context.Context, parts []*partition, clean bool) error {
 	c.commits.Lock()
 	defer c.commits.Unlock()
 	c.mu.Lock()
@@ -96,10 +111,16 @@ func (c *consumer) commit(ctx context.Context, parts []*partition) error {
 	taken := time.Now()
 	var moved []position
 	for _, p := range parts {
-		if offset, metadata, ok := p.position(); ok && !p.gone {
-			moved = append(moved, position{p, p.member, offset, metadata})
+		if p.gone || !p.began {
+			continue
+		}
+		if pos, ok := p.position(clean); ok {
+			moved = append(moved, pos)
+		} else {
+			c.lanes.acknowledged(pos) // it was before: what waits for it need not wait
 		}
 	}
+	c.spawn()
 	c.mu.Unlock()
 	var errs []error
 	for len(moved) > 0 {
@@ -143,22 +164,27 @@ func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Tim
 			told(Commit{Group: c.cfg.Group, Position: p.part.id.at(p.offset), Taken: taken, Err: cmp.Or(failed, refused[p.part.id])})
 		}
 	}
-	if failed != nil {
-		return failed
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
+	if failed != nil {
+		errs = append(errs, failed)
+	}
 	for _, p := range ps {
-		if err := refused[p.part.id]; err != nil {
+		switch err := refused[p.part.id]; {
+		case failed != nil:
+			p.part.uncertain()
+		case err != nil:
+			p.part.uncertain()
 			if isTopicDoubt(err) {
 				c.doubtTopics()
 			}
 			errs = append(errs, fmt.Errorf("%s[%d]@%d: %w", p.part.id.topic, p.part.id.partition, p.offset, err))
-			continue
+		default:
+			c.lanes.acknowledged(p)
 		}
-		p.part.committed, p.part.metadata = p.offset, p.metadata
 	}
+	c.spawn()
 	return errors.Join(errs...)
 }
 

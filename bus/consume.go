@@ -61,6 +61,7 @@ type consumer struct {
 
 	kick     chan struct{} // capacity 1: the timekeeper should look again
 	doubt    chan struct{} // capacity 1: the topics should be looked at
+	urgent   chan struct{} // capacity 1: something waits for a commit
 	commits  sync.Mutex    // one commit at a time
 	wg       sync.WaitGroup
 	member   string                         // as what the group knew us when it last gave us partitions; guarded by mu
@@ -113,7 +114,7 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 	c := &consumer{
 		bus: b, cfg: cfg, dispatch: dispatch{b, handlers}, seed: maphash.MakeSeed(), wrapped: map[*Handler]HandlerFunc{},
 		lanes: newLanes(cfg.MaxInFlight), contexts: map[*partition]partitionContext{}, paused: map[*partition]bool{},
-		began: time.Now(), kick: make(chan struct{}, 1), doubt: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
+		began: time.Now(), kick: make(chan struct{}, 1), urgent: make(chan struct{}, 1), doubt: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
 	}
 	c.changed = sync.NewCond(&c.mu)
 	if err := c.dispatch.check(); err != nil {
@@ -390,7 +391,7 @@ func (c *consumer) handOver(fetches kgo.Fetches) {
 	for _, p := range pause {
 		c.pauseFetch(p)
 	}
-	c.poke()
+	poke(c.kick)
 }
 
 // pauseFetch pauses a partition that was marked as paused. A worker may have made room, taken the mark away and resumed
@@ -441,6 +442,7 @@ func (c *consumer) work(w *worker) {
 		parked := l != nil && len(r.retry) > 0
 		l = c.lanes.next(now)
 		w.lane = l
+		urgent := c.lanes.claims > 0
 		var ctx context.Context
 		if l == nil {
 			c.workers--
@@ -453,7 +455,10 @@ func (c *consumer) work(w *worker) {
 		}
 		c.mu.Unlock()
 		if parked || l == nil {
-			c.poke()
+			poke(c.kick)
+		}
+		if urgent {
+			poke(c.urgent)
 		}
 		for _, id := range resume {
 			c.client.ResumeFetchPartitions(map[string][]int32{id.topic: {id.partition}})
@@ -474,10 +479,10 @@ func (c *consumer) unstall(p *partition) []partitionID {
 	return []partitionID{p.id}
 }
 
-// poke wakes the timekeeper.
-func (c *consumer) poke() {
+// poke wakes who waits for ch, the timekeeper or the committer.
+func poke(ch chan<- struct{}) {
 	select {
-	case c.kick <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

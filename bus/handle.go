@@ -20,10 +20,14 @@ const deadAgain = time.Minute
 
 // handle runs the handler of a run and says what is settled. ctx is the assignment's.
 func (c *consumer) handle(ctx context.Context, l *lane) result {
+	rec := l.run[0].record
+	if l.suspect > 0 {
+		err := fmt.Errorf("the process ended %d times while this event was being handled, and never came to the end of it", l.suspect)
+		return c.failed(ctx, l, 0, rec, nil, &contentError{ClassCrashSuspect, err})
+	}
 	if l.part.batch.Max > 0 {
 		return c.handleBatch(ctx, l)
 	}
-	rec := l.run[0].record
 	d, h, err := c.open(rec, l.attempt)
 	if err == nil {
 		began := time.Now()

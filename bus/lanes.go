@@ -13,15 +13,17 @@ import (
 //
 // The caller holds one lock around every method.
 type lanes struct {
-	max     int
-	running int
-	parts   map[partitionID]*partition
-	ready   queue[*lane] // lanes that may run now
-	parked  parking
-	outages outages
-	tallies map[string]*TopicCounts // by topic
-	waiting int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
-	stopped bool                    // nothing more starts
+	max      int
+	running  int
+	parts    map[partitionID]*partition
+	ready    queue[*lane] // lanes that may run now
+	parked   parking
+	outages  outages
+	tallies  map[string]*TopicCounts // by topic
+	claims   int                     // lanes that wait for a commit, see guard
+	reserved int                     // of max, for lanes whose start is being committed
+	waiting  int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
+	stopped  bool                    // nothing more starts
 }
 
 type partitionID struct {
@@ -39,6 +41,7 @@ type partition struct {
 	lanes    map[uint64]*lane
 	held     queue[*lane] // lanes that wait for the end of the outage
 	outage   *outage
+	guard    *guard // nil: none is kept
 	running  int
 	revoked  bool // nothing more starts; what runs may finish
 	gone     bool // results are discarded
@@ -47,6 +50,8 @@ type partition struct {
 	began     bool   // track knows where reading began
 	committed int64  // what the broker has, -1: nothing
 	metadata  string
+	unsure    bool // a commit failed: the broker may have another position
+	found     note // what the metadata of the assignment said
 	free      []*lane
 }
 
@@ -63,6 +68,8 @@ type lane struct {
 	heap     int       // index in the parking, -1: not parked
 	state    laneState
 	burying  atomic.Bool // its handler is through and its dead letter is being written
+	cleared  bool        // the broker knows that its run begins
+	suspect  int         // so many starts of its first event did not end: it is not to be run
 }
 
 type laneState int
@@ -73,6 +80,7 @@ const (
 	laneRunning                  // its handler runs
 	laneParked                   // waits for its time
 	laneHeld                     // waits for the end of an outage
+	laneBarred                   // waits for the crash-loop guard
 )
 
 func newLanes(most int) *lanes {
@@ -85,7 +93,7 @@ func (s *lanes) assign(id partitionID, batch Batch, committed int64, metadata st
 	p := &partition{id: id, batch: batch, tally: s.tally(id.topic), lanes: map[uint64]*lane{}, committed: committed, metadata: metadata}
 	switch {
 	case committed >= 0:
-		p.track.restore(committed, metadata)
+		p.found, _ = p.track.restore(committed, metadata)
 		p.began = true
 	case start >= 0:
 		p.track.startAt(start)
@@ -128,7 +136,7 @@ func (s *lanes) admit(p *partition, d delivered, now time.Time) {
 	switch {
 	case l.state == laneIdle && p.outage != nil:
 		s.hold(l)
-	case l.state == laneIdle && p.batch.Max > 1 && l.queue.len() < p.batch.Max:
+	case l.state == laneIdle && p.most() > 1 && l.queue.len() < p.most():
 		s.park(l, now.Add(p.batch.Linger))
 	case l.state == laneIdle:
 		s.makeReady(l)
@@ -145,7 +153,7 @@ func (p *partition) newLane(key uint64) *lane {
 	} else {
 		l = &lane{part: p, heap: -1}
 	}
-	l.key, l.attempt, l.state = key, 1, laneIdle
+	l.key, l.attempt, l.state, l.cleared, l.suspect = key, 1, laneIdle, false, 0
 	p.lanes[key] = l
 	return l
 }
@@ -193,20 +201,28 @@ func (s *lanes) wake() time.Time {
 
 // next is a lane whose run is to be handled now, or nil. The caller handles it and calls finish.
 func (s *lanes) next(now time.Time) *lane {
-	for s.ready.len() > 0 && s.running < s.max && !s.stopped {
+	for s.ready.len() > 0 && !s.stopped {
+		if s.running+s.reserved >= s.max && !s.ready.peek().cleared {
+			break
+		}
 		l := s.ready.pop()
 		p := l.part
 		if p.revoked || l.state != laneReady {
 			continue
 		}
 		if o := p.outage; o != nil && o.probing != l {
+			s.withdraw(l)
 			s.hold(l)
 			continue
 		}
-		n := l.again
-		if n == 0 {
-			n = min(max(p.batch.Max, 1), l.queue.len())
+		if !s.mayBegin(l) {
+			continue
 		}
+		if l.cleared {
+			l.cleared = false
+			s.reserved--
+		}
+		n := p.runOf(l)
 		l.run = l.run[:0]
 		for range n {
 			l.run = append(l.run, l.queue.pop())
@@ -246,6 +262,7 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		return
 	}
 	p.tally.note(len(l.run), r)
+	s.ended(l, len(r.retry) == 0)
 	next := 0
 	for i, d := range l.run {
 		if next < len(r.retry) && r.retry[next] == i {
@@ -253,6 +270,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 			continue
 		}
 		p.track.settle(d.offset)
+		if p.guard != nil {
+			delete(p.guard.begun, d.offset)
+		}
 	}
 	if p.revoked { // what is to be retried comes again elsewhere
 		l.run, l.state = nil, laneIdle
@@ -310,7 +330,7 @@ func (s *lanes) settleState(l *lane, r result, probe bool, now time.Time) {
 			if len(p.free) < 1024 {
 				p.free = append(p.free, l)
 			}
-		case p.batch.Max > 1 && l.queue.len() < p.batch.Max:
+		case p.most() > 1 && l.queue.len() < p.most():
 			s.park(l, now.Add(p.batch.Linger))
 		default:
 			s.makeReady(l)
@@ -351,13 +371,12 @@ func (s *lanes) revoke(p *partition) {
 		return
 	}
 	p.revoked = true
+	s.giveUp(p)
 	for _, l := range p.lanes {
 		switch l.state {
 		case laneParked:
 			heap.Remove(&s.parked, l.heap)
-		case laneReady:
-			s.waiting -= l.queue.len()
-		case laneRunning:
+		case laneReady, laneRunning, laneBarred:
 			s.waiting -= l.queue.len()
 		case laneIdle, laneHeld:
 		}
@@ -377,16 +396,6 @@ func (s *lanes) drop(p *partition) {
 	if s.parts[p.id] == p {
 		delete(s.parts, p.id)
 	}
-}
-
-// position is what to commit for p, and whether that differs from what the broker has.
-func (p *partition) position() (offset int64, metadata string, moved bool) {
-	if !p.began {
-		return 0, "", false
-	}
-	offset = p.track.watermark()
-	metadata = p.track.metadata()
-	return offset, metadata, offset != p.committed || metadata != p.metadata
 }
 
 // parking is a heap of lanes by the time until which they wait.

@@ -26,7 +26,8 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 //	next                                  all runs that begin now
 //	finish NAME KEY [retry=I,J] [after=D] [pause]
 //	after D                               time passes, and the timekeeper looks
-//	position NAME                         what would be committed
+//	position NAME [clean]                 what is committed, at the end of a process clean, and is acknowledged
+//	watch NAME                            from the assignment on, the crash-loop guard
 //	revoke NAME, drop NAME
 //	show                                  the state of everything
 //
@@ -90,7 +91,7 @@ func (s *script) do(f []string) ([]string, error) {
 	opts := map[string]string{}
 	for _, a := range f[1:] {
 		k, v, ok := strings.Cut(a, "=")
-		if ok || a == "pause" {
+		if ok || a == "pause" || a == "clean" {
 			opts[k] = v
 		} else {
 			args = append(args, a)
@@ -130,11 +131,14 @@ func (s *script) do(f []string) ([]string, error) {
 	case "finish":
 		return nil, s.finish(p, laneKeyOf(args[1]), opts)
 	case "position":
-		offset, metadata, moved := p.position()
-		if moved {
-			p.committed, p.metadata = offset, metadata
+		_, clean := opts["clean"]
+		pos, moved := p.position(clean)
+		if pos.part != nil {
+			s.lanes.acknowledged(pos)
 		}
-		return []string{fmt.Sprintf("%s: %d %q moved %v", args[0], offset, metadata, moved)}, nil
+		return []string{fmt.Sprintf("%s: %d %q moved %v", args[0], pos.offset, pos.metadata, moved)}, nil
+	case "watch":
+		s.lanes.watch(p)
 	case "revoke":
 		s.lanes.revoke(p)
 	case "drop":
@@ -190,7 +194,11 @@ func (s *script) next() []string {
 			break
 		}
 		s.running = append(s.running, l)
-		said = append(said, fmt.Sprintf("run %s %s %v attempt %d", l.part.id.topic, keyName(l.key), offsetsOf(l.run), l.attempt))
+		line := fmt.Sprintf("run %s %s %v attempt %d", l.part.id.topic, keyName(l.key), offsetsOf(l.run), l.attempt)
+		if l.suspect > 0 {
+			line += fmt.Sprintf(" suspect after %d", l.suspect)
+		}
+		said = append(said, line)
 	}
 	if said == nil {
 		said = []string{"nothing to run"}
@@ -248,7 +256,7 @@ func (s *script) show() []string {
 		line := []string{name + ":"}
 		for _, key := range slices.Sorted(maps.Keys(p.lanes)) {
 			l := p.lanes[key]
-			state := [...]string{"idle", "ready", "running", "parked", "held"}[l.state]
+			state := [...]string{"idle", "ready", "running", "parked", "held", "barred"}[l.state]
 			if p.outage != nil && p.outage.probing == l {
 				state += " as probe"
 			}

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Limits of what a partition may hold delivered and unsettled (PROMISES P4).
@@ -123,11 +124,23 @@ func (o *offsets) full(off int64) bool {
 		return false
 	}
 	span := off + 1 - o.low
-	return span >= maxSpan || (min(3*(o.n+1), span/8+2)+20)*4/3 > maxMetadata
+	return span >= maxSpan || (min(3*(o.n+1), span/8+2)+20+startsRoom)*4/3 > maxMetadata
 }
 
-// The completed set in the commit metadata: version, flags (none yet: 0), CRC-32 of what follows, watermark, width of the
-// range, kind, and then the unsettled offsets of that range as gaps (varints) or as a bitmap, the smaller; base64, as metadata
+// note is what the commit metadata says beside the completed set.
+type note struct {
+	clean  bool         // the committer stopped in order, see guard
+	starts []startCount // by rising offset, of unsettled offsets only
+}
+
+// startCount is how often an event was started that did not end since.
+type startCount struct {
+	offset int64
+	times  int
+}
+
+// The completed set in the commit metadata: version, flags, CRC-32, watermark, width of the range, how often events were
+// started, kind, and then the unsettled offsets of that range as gaps (varints) or as a bitmap, the smaller; base64, as metadata
 // is a string. It is written as what is unsettled: everything else in the range is completed. docs/formats/commit-metadata.md
 // says it byte by byte.
 const (
@@ -135,17 +148,50 @@ const (
 	setGaps       = 0
 	setBitmap     = 1
 	setHeaderSize = 6
+
+	flagClean  = 1 // the committer stopped in order
+	flagStarts = 2 // a table of starts follows the width
+
+	maxStarts  = 32
+	startsRoom = 1 + 4*maxStarts // bytes: a gap within the span takes three at most, a count one
 )
 
-// metadata is the completed set beyond the watermark; "" where there is none.
-func (o *offsets) metadata() string {
+// metadata is the completed set beyond the watermark and the note; "" where there is neither.
+func (o *offsets) metadata(n note) string {
 	if o.n == 0 {
-		return ""
+		n.starts = nil
+		if !n.clean {
+			return ""
+		}
 	}
 	b := make([]byte, setHeaderSize, 64)
 	b[0] = setVersion
-	b = binary.AppendUvarint(b, uint64(o.low))
-	b = binary.AppendUvarint(b, uint64(o.next-o.low))
+	if n.clean {
+		b[1] |= flagClean
+	}
+	low := o.watermark()
+	b = binary.AppendUvarint(b, uint64(low))
+	b = binary.AppendUvarint(b, uint64(o.next-low))
+	if len(n.starts) > 0 {
+		b[1] |= flagStarts
+		b = appendStarts(b, low, n.starts)
+	}
+	if o.n > 0 {
+		b = o.appendSet(b)
+	}
+	binary.BigEndian.PutUint32(b[2:], setChecksum(b))
+	return base64.RawStdEncoding.EncodeToString(b)
+}
+
+// setChecksum covers what follows it, and the flags where there are any: they change what the rest means.
+func setChecksum(b []byte) uint32 {
+	if b[1] == 0 {
+		return crc32.ChecksumIEEE(b[setHeaderSize:])
+	}
+	return crc32.Update(crc32.ChecksumIEEE(b[1:2]), crc32.IEEETable, b[setHeaderSize:])
+}
+
+func (o *offsets) appendSet(b []byte) []byte {
 	if 3*o.n <= (o.next-o.low)/8 {
 		b = append(b, setGaps)
 		last := o.low
@@ -153,53 +199,107 @@ func (o *offsets) metadata() string {
 			b = binary.AppendUvarint(b, uint64(off-last))
 			last = off
 		}
-	} else {
-		b = append(b, setBitmap)
-		for base := o.low; base < o.next; base += 8 {
-			var octet byte
-			for i := range min(8, o.next-base) {
-				if o.unsettled(base + i) {
-					octet |= 1 << i
-				}
-			}
-			b = append(b, octet)
-		}
+		return b
 	}
-	binary.BigEndian.PutUint32(b[2:], crc32.ChecksumIEEE(b[setHeaderSize:]))
-	return base64.RawStdEncoding.EncodeToString(b)
+	b = append(b, setBitmap)
+	for base := o.low; base < o.next; base += 8 {
+		var octet byte
+		for i := range min(8, o.next-base) {
+			if o.unsettled(base + i) {
+				octet |= 1 << i
+			}
+		}
+		b = append(b, octet)
+	}
+	return b
+}
+
+func appendStarts(b []byte, low int64, starts []startCount) []byte {
+	b = binary.AppendUvarint(b, uint64(len(starts)))
+	last := low
+	for _, s := range starts {
+		b = binary.AppendUvarint(b, uint64(s.offset-last))
+		b = append(b, byte(s.times))
+		last = s.offset
+	}
+	return b
 }
 
 // restore begins at a committed position with the metadata that was committed with it. Foreign, corrupt or overflowing
 // metadata is ignored, which only costs redelivery; it reports whether it used it.
-func (o *offsets) restore(committed int64, metadata string) bool {
+func (o *offsets) restore(committed int64, metadata string) (note, bool) {
 	o.startAt(committed)
 	if metadata == "" {
-		return true
+		return note{}, true
 	}
 	b, err := base64.RawStdEncoding.DecodeString(metadata)
-	if err != nil || len(b) < setHeaderSize || b[0] != setVersion || b[1] != 0 || binary.BigEndian.Uint32(b[2:]) != crc32.ChecksumIEEE(b[setHeaderSize:]) {
-		return false
+	if err != nil || len(b) < setHeaderSize || b[0] != setVersion || b[1]&^(flagClean|flagStarts) != 0 || binary.BigEndian.Uint32(b[2:]) != setChecksum(b) {
+		return note{}, false
 	}
-	b = b[setHeaderSize:]
+	flags, b := b[1], b[setHeaderSize:]
 	low, i := binary.Uvarint(b)
 	if i <= 0 || low != uint64(committed) {
-		return false
+		return note{}, false
 	}
 	width, j := binary.Uvarint(b[i:])
-	if j <= 0 || width == 0 || width > maxSpan || committed > math.MaxInt64-2*maxSpan || len(b) <= i+j {
-		return false
+	if j <= 0 || width > maxSpan || committed > math.MaxInt64-2*maxSpan {
+		return note{}, false
 	}
-	kind, b := b[i+j], b[i+j+1:]
-	unsettled, ok := readSet(kind, b, committed, int64(width))
-	if !ok {
-		return false
+	b = b[i+j:]
+	n := note{clean: flags&flagClean != 0}
+	if width == 0 { // nothing is outstanding, which only a flag can be a reason to say
+		if flags != flagClean || len(b) != 0 {
+			return note{}, false
+		}
+		return n, true
+	}
+	ok := true
+	if flags&flagStarts != 0 {
+		n.starts, b, ok = readStarts(b, committed, int64(width))
+	}
+	if !ok || len(b) == 0 {
+		return note{}, false
+	}
+	unsettled, ok := readSet(b[0], b[1:], committed, int64(width))
+	if !ok || !within(n.starts, unsettled) {
+		return note{}, false
 	}
 	o.next = committed + int64(width)
 	for _, off := range unsettled {
 		o.set(off)
 	}
 	o.restored = o.next
+	return n, true
+}
+
+// within reports whether every start is of an unsettled offset. Both rise.
+func within(starts []startCount, unsettled []int64) bool {
+	for _, s := range starts {
+		i, ok := slices.BinarySearch(unsettled, s.offset)
+		if !ok {
+			return false
+		}
+		unsettled = unsettled[i+1:]
+	}
 	return true
+}
+
+func readStarts(b []byte, low, width int64) (starts []startCount, rest []byte, ok bool) {
+	n, i := binary.Uvarint(b)
+	if i <= 0 || n == 0 || n > maxStarts {
+		return nil, nil, false
+	}
+	off := low
+	for b = b[i:]; n > 0; n-- {
+		gap, i := binary.Uvarint(b)
+		if i <= 0 || len(b) <= i || gap > uint64(width) || int64(gap) >= low+width-off || b[i] == 0 {
+			return nil, nil, false
+		}
+		off += int64(gap)
+		starts = append(starts, startCount{off, int(b[i])})
+		b = b[i+1:]
+	}
+	return starts, b, true
 }
 
 func readSet(kind byte, b []byte, low, width int64) (unsettled []int64, ok bool) {

@@ -53,7 +53,7 @@ func (p plainSet) equal(t *rapid.T, o *offsets) {
 	if o.n > 0 && o.next-o.low > maxSpan {
 		t.Fatalf("span %d", o.next-o.low)
 	}
-	if m := o.metadata(); len(m) > maxMetadata {
+	if m := o.metadata(note{}); len(m) > maxMetadata {
 		t.Fatalf("%d bytes of metadata", len(m))
 	}
 }
@@ -121,12 +121,17 @@ func TestOffsetsAgreeWithSet(t *testing.T) {
 				delete(want.unsettled, want.watermark())
 			},
 			"restart": func(t *rapid.T) {
-				at, metadata := o.watermark(), o.metadata()
+				said := drawNote(t, &o)
+				at, metadata := o.watermark(), o.metadata(said)
 				o = offsets{}
-				if !o.restore(at, metadata) {
+				found, ok := o.restore(at, metadata)
+				if !ok {
 					t.Fatalf("restore(%d, %q) refused", at, metadata)
 				}
-				if again := o.metadata(); again != metadata {
+				if diff := cmp.Diff(said, found, unexported); diff != "" {
+					t.Fatalf("note (-want +got):\n%s", diff)
+				}
+				if again := o.metadata(found); again != metadata {
 					t.Fatalf("metadata %q became %q", metadata, again)
 				}
 				seen = at
@@ -136,6 +141,19 @@ func TestOffsetsAgreeWithSet(t *testing.T) {
 			},
 		})
 	})
+}
+
+var unexported = cmp.AllowUnexported(note{}, startCount{})
+
+// drawNote is a note about some of what is unsettled.
+func drawNote(t *rapid.T, o *offsets) note {
+	n := note{clean: rapid.Bool().Draw(t, "clean")}
+	all := unsettledOf(o)
+	few := rapid.IntRange(0, min(len(all), maxStarts)).Draw(t, "starts")
+	for i := range few {
+		n.starts = append(n.starts, startCount{all[i*len(all)/few], rapid.IntRange(1, 255).Draw(t, "times")})
+	}
+	return n
 }
 
 // TestOffsetsFillUp goes to the limits on purpose: at them, one more would be too many.
@@ -151,8 +169,8 @@ func TestOffsetsFillUp(t *testing.T) {
 					t.Fatalf("gap %d: %d not delivered", gap, off)
 				}
 				n++
-				if len(o.metadata()) > maxMetadata {
-					t.Fatalf("gap %d: %d bytes for %d offsets", gap, len(o.metadata()), n)
+				if len(o.metadata(note{})) > maxMetadata {
+					t.Fatalf("gap %d: %d bytes for %d offsets", gap, len(o.metadata(note{})), n)
 				}
 			}
 			if o.next-o.low >= maxSpan {
@@ -161,9 +179,16 @@ func TestOffsetsFillUp(t *testing.T) {
 			if n < 700 && off-o.low < maxSpan-1 {
 				t.Errorf("gap %d from %d: full after %d offsets and a span of %d", gap, start, n, o.next-o.low)
 			}
+			full := note{clean: true}
+			for all := unsettledOf(&o); len(full.starts) < min(maxStarts, len(all)); {
+				full.starts = append(full.starts, startCount{all[len(all)-min(maxStarts, len(all))+len(full.starts)], 255})
+			}
+			if n := len(o.metadata(full)); n > maxMetadata {
+				t.Errorf("gap %d: %d bytes with a table of starts", gap, n)
+			}
 			var back offsets
-			if !back.restore(o.watermark(), o.metadata()) {
-				t.Fatalf("gap %d: its own metadata refused", gap)
+			if found, ok := back.restore(o.watermark(), o.metadata(full)); !ok || !cmp.Equal(found, full, unexported) {
+				t.Fatalf("gap %d: its own metadata refused, or read as %v", gap, found)
 			}
 			for at := start; at < off; at += gap { // what was in hand has room at the next start
 				back.arrived(at)
@@ -173,11 +198,11 @@ func TestOffsetsFillUp(t *testing.T) {
 			}
 			for at := start; at < off; at += gap {
 				o.settle(at)
-				if len(o.metadata()) > maxMetadata {
-					t.Fatalf("gap %d: settling made %d bytes", gap, len(o.metadata()))
+				if len(o.metadata(note{})) > maxMetadata {
+					t.Fatalf("gap %d: settling made %d bytes", gap, len(o.metadata(note{})))
 				}
 			}
-			if o.watermark() != off-gap+1 || o.metadata() != "" || o.full(off) {
+			if o.watermark() != off-gap+1 || o.metadata(note{}) != "" || o.full(off) {
 				t.Errorf("gap %d: watermark %d after all of it", gap, o.watermark())
 			}
 		}
@@ -199,30 +224,35 @@ func TestCommitMetadataGolden(t *testing.T) {
 			out = append(out, line)
 			continue
 		}
-		f := strings.Fields(line) // name, range, unsettled, metadata
+		f := strings.Fields(line) // name, range, unsettled, perhaps a note, metadata
+		last := len(f) - 1
+		said := noteOf(t, f[3:last])
 		var low, next int64
 		if _, err := fmt.Sscanf(f[1], "%d..%d", &low, &next); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		unsettled := offsetList(t, f[2])
+		var unsettled []int64
+		if f[2] != "-" {
+			unsettled = offsetList(t, f[2])
+		}
 		var o offsets
 		o.startAt(low)
 		for _, off := range unsettled {
 			o.deliver(off)
 		}
-		if o.deliver(next - 1) {
+		if next > low && o.deliver(next-1) {
 			o.settle(next - 1)
 		}
-		metadata := o.metadata()
+		metadata := o.metadata(said)
 		if *update {
-			f = append(f[:3], metadata)
+			f[last] = metadata
 		}
-		if metadata != f[3] {
-			t.Errorf("%s: wrote %q, want %q", f[0], metadata, f[3])
+		if metadata != f[last] {
+			t.Errorf("%s: wrote %q, want %q", f[0], metadata, f[last])
 		}
 		var back offsets
-		if !back.restore(low, f[3]) {
-			t.Errorf("%s: not readable", f[0])
+		if found, ok := back.restore(low, f[last]); !ok || !cmp.Equal(found, said, unexported) {
+			t.Errorf("%s: read %v, %v", f[0], found, ok)
 		}
 		if diff := cmp.Diff(unsettled, unsettledOf(&back)); diff != "" || back.next != next {
 			t.Errorf("%s: read up to %d (-want +got):\n%s", f[0], back.next, diff)
@@ -234,6 +264,25 @@ func TestCommitMetadataGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// noteOf reads "clean" and "OFFSET:TIMES,...".
+func noteOf(t *testing.T, fields []string) (n note) {
+	t.Helper()
+	for _, f := range fields {
+		if f == "clean" {
+			n.clean = true
+			continue
+		}
+		for s := range strings.SplitSeq(f, ",") {
+			var st startCount
+			if _, err := fmt.Sscanf(s, "%d:%d", &st.offset, &st.times); err != nil {
+				t.Fatalf("%s: %v", f, err)
+			}
+			n.starts = append(n.starts, st)
+		}
+	}
+	return n
 }
 
 // offsetList reads "1,5,9-12" and "100-200/5".
@@ -267,7 +316,11 @@ func offsetList(t *testing.T, s string) []int64 {
 // set builds metadata around a body, valid as far as version and checksum go.
 func set(version, flags byte, body []byte) string {
 	b := append([]byte{version, flags, 0, 0, 0, 0}, body...)
-	binary.BigEndian.PutUint32(b[2:], crc32.ChecksumIEEE(body))
+	sum := crc32.ChecksumIEEE(body)
+	if flags != 0 {
+		sum = crc32.ChecksumIEEE(append([]byte{flags}, body...))
+	}
+	binary.BigEndian.PutUint32(b[2:], sum)
 	return base64.RawStdEncoding.EncodeToString(b)
 }
 
@@ -280,7 +333,7 @@ func setBody(low, width uint64, kind byte, rest ...byte) []byte {
 // ignored fails unless o takes nothing as settled at or after at.
 func ignored(t *testing.T, o *offsets, at int64) {
 	t.Helper()
-	if o.watermark() != at || o.n != 0 || o.metadata() != "" {
+	if o.watermark() != at || o.n != 0 || o.metadata(note{}) != "" {
 		t.Errorf("begins at %d with %d unsettled, want %d and none", o.watermark(), o.n, at)
 	}
 	for _, off := range []int64{at, at + 1, at + 64, at + 99_000} {
@@ -293,13 +346,33 @@ func ignored(t *testing.T, o *offsets, at int64) {
 func TestRestoreIgnoresWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	good := setBody(100, 10, setGaps, 0, 3)
+	starts := func(table ...byte) string { // of 100 and 103
+		return set(1, flagStarts, append(append(setBody(100, 10, 0)[:2], table...), setGaps, 0, 3))
+	}
+	flipped, err := base64.RawStdEncoding.DecodeString(set(1, 0, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped[1] ^= flagClean
 	for name, metadata := range map[string]string{
 		"text":                  "committed by another tool",
 		"json":                  `{"version":1}`,
 		"not base64":            "****",
 		"too short":             base64.RawStdEncoding.EncodeToString([]byte{1, 0, 0, 0}),
 		"a later version":       set(2, 0, good),
-		"unknown flags":         set(1, 1, good),
+		"unknown flags":         set(1, 4, good),
+		"a flag and no sum":     base64.RawStdEncoding.EncodeToString(flipped),
+		"clean, no kind":        set(1, flagClean, setBody(100, 10, 0)[:2]),
+		"clean, no width, more": set(1, flagClean, setBody(100, 0, setGaps, 0)),
+		"starts of nothing":     set(1, flagStarts, setBody(100, 0, 0)[:2]),
+		"starts, none":          starts(0),
+		"starts, zero times":    starts(1, 0, 0),
+		"starts of a settled":   starts(1, 1, 1),
+		"starts twice":          starts(2, 0, 1, 0, 1),
+		"starts out of range":   starts(1, 10, 1),
+		"starts, absurd gap":    starts(1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1),
+		"starts cut off":        set(1, flagStarts, append(setBody(100, 10, 0)[:2], 1, 0)),
+		"starts, too many":      starts(append([]byte{33}, make([]byte, 66)...)...),
 		"nothing after":         set(1, 0, nil),
 		"another offset":        set(1, 0, setBody(101, 10, setGaps, 0)),
 		"no width":              set(1, 0, setBody(100, 0, setGaps, 0)),
@@ -321,18 +394,20 @@ func TestRestoreIgnoresWhatItDoesNotKnow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var o offsets
-			if o.restore(100, metadata) {
-				t.Error("was used")
+			if found, ok := o.restore(100, metadata); ok || !cmp.Equal(found, note{}, unexported) {
+				t.Errorf("was used: %v", found)
 			}
 			ignored(t, &o, 100)
 		})
 	}
 	var o offsets
-	if o.restore(math.MaxInt64-5, set(1, 0, setBody(math.MaxInt64-5, 10, setGaps, 0))) {
+	if _, ok := o.restore(math.MaxInt64-5, set(1, 0, setBody(math.MaxInt64-5, 10, setGaps, 0))); ok {
 		t.Error("a range past the last offset was used")
 	}
-	if !o.restore(100, set(1, 0, good)) {
-		t.Error("the good one was refused")
+	for _, m := range []string{set(1, 0, good), set(1, flagClean, good), starts(2, 0, 1, 3, 200)} {
+		if _, ok := o.restore(100, m); !ok {
+			t.Errorf("the good one %q was refused", m)
+		}
 	}
 }
 
@@ -340,6 +415,8 @@ func TestRestoreIgnoresWhatItDoesNotKnow(t *testing.T) {
 func FuzzRestore(f *testing.F) {
 	f.Add(int64(100), "", []byte(nil))
 	f.Add(int64(100), "committed by another tool", setBody(100, 10, setGaps, 0, 3))
+	f.Add(int64(100), "", append(setBody(100, 10, 0)[:2], 2, 0, 1, 3, 2, setGaps, 0, 3))
+	f.Add(int64(100), set(1, flagClean, setBody(100, 0, 0)[:2]), setBody(100, 0, 0)[:2])
 	f.Add(int64(0), set(1, 0, setBody(0, 9, setBitmap, 3, 1)), setBody(0, 9, setBitmap, 255, 255))
 	f.Add(int64(math.MaxInt64), "AQ", setBody(math.MaxInt64, 3, setGaps, 0, 1))
 	f.Add(int64(math.MaxInt64-10), "AQAAAAAA", setBody(math.MaxInt64-10, 10, setGaps, 0, 9))
@@ -347,19 +424,28 @@ func FuzzRestore(f *testing.F) {
 		if committed < 0 {
 			committed = ^committed // there are no other committed offsets
 		}
-		for _, m := range []string{metadata, set(1, 0, body)} {
+		for _, m := range []string{metadata, set(1, 0, body), set(1, flagClean, body), set(1, flagStarts, body), set(1, flagClean|flagStarts, body)} {
 			var o offsets
-			used := o.restore(committed, m)
-			if !used || m == "" {
+			said, used := o.restore(committed, m)
+			if !used && !cmp.Equal(said, note{}, unexported) {
+				t.Fatalf("%q is ignored and says %v", m, said)
+			}
+			if o.n == 0 {
 				ignored(t, &o, committed)
 				continue
 			}
 			if o.watermark() != committed || !o.unsettled(committed) || o.next-o.low > maxSpan || o.next <= committed {
 				t.Fatalf("restored %d..%d from %q at %d", o.low, o.next, m, committed)
 			}
+			for _, s := range said.starts {
+				if !o.unsettled(s.offset) || s.times < 1 {
+					t.Fatalf("%q says %d starts of %d", m, s.times, s.offset)
+				}
+			}
 			var back offsets
-			if !back.restore(o.watermark(), o.metadata()) {
-				t.Fatalf("its own metadata %q refused", o.metadata())
+			again, ok := back.restore(o.watermark(), o.metadata(said))
+			if diff := cmp.Diff(said, again, unexported); !ok || diff != "" {
+				t.Fatalf("its own metadata %q refused, or another note: %s", o.metadata(said), diff)
 			}
 			if diff := cmp.Diff(unsettledOf(&o), unsettledOf(&back)); diff != "" || back.next != o.next {
 				t.Fatalf("written and read again, up to %d and %d (-first +second):\n%s", o.next, back.next, diff)

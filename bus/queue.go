@@ -8,7 +8,9 @@ type queue[T any] struct {
 
 func (q *queue[T]) len() int { return len(q.items) - q.head }
 
-func (q *queue[T]) peek() T { return q.items[q.head] }
+func (q *queue[T]) peek() T { return q.at(0) }
+
+func (q *queue[T]) at(i int) T { return q.items[q.head+i] }
 
 func (q *queue[T]) push(v T) {
 	if q.head > 32 && q.head*2 > len(q.items) {

@@ -193,6 +193,9 @@ func (c *consumer) begin(id partitionID) int64 {
 	batch, _ := c.dispatch.batch(event.Topic(id.topic))
 	p := c.lanes.assign(id, batch, f.offset, f.metadata, f.start)
 	p.member = c.member
+	if !c.cfg.Broadcast {
+		c.lanes.watch(p)
+	}
 	ctx, cancel := context.WithCancelCause(c.bus.life)
 	c.contexts[p] = partitionContext{ctx, cancel}
 	if !p.began {
@@ -237,7 +240,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 	if !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
 		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", slog.String("group", c.cfg.Group))
 	}
-	if err := c.commit(ctx, mine); err != nil {
+	if err := c.commit(ctx, mine, true); err != nil {
 		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
 	}
 	c.forget(ids, errRevoked)

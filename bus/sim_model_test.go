@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,7 @@ type simLog struct {
 
 	committed int64 // -1: nothing
 	metadata  string
+	said      note           // in the metadata
 	known     map[int64]bool // what the committer knew as settled
 	damaged   bool           // the metadata was tampered with
 	older     []simCommit
@@ -38,8 +40,13 @@ type simEvent struct {
 	offset  int64
 	key     string // "": the null key
 	poison  bool   // no handler ever takes it
+	lethal  bool   // whoever handles it dies
 	gone    bool   // retention or compaction deleted it
 	settled bool   // handled or dead-lettered, by anyone
+
+	starts int  // with the start on record
+	doubts int  // assignments that ended with a start on record that did not happen, or had ended
+	reset  bool // the record was damaged
 }
 
 // lane is the order that e belongs to.
@@ -66,6 +73,11 @@ type assignment struct {
 	fails     map[int64]int // by event: runs that failed and used up an attempt
 	notBefore map[string]time.Time
 	outage    *simOutage
+
+	probation int            // events that are still to begin alone
+	before    map[int64]int  // starts on record when the assignment began
+	here      map[int64]bool // began alone in this assignment
+	alone     *run           // of those
 }
 
 type simOutage struct {
@@ -82,6 +94,7 @@ type run struct {
 	lane    *lane
 	records []delivered
 	name    string // of the lane
+	suspect bool   // not run, but buried
 	ends    time.Time
 }
 
@@ -97,7 +110,14 @@ func (r *run) offsets() []int64 {
 func (g *simLog) took(proc *process) *assignment {
 	a := &assignment{
 		proc: proc, log: g, known: map[int64]bool{}, prefix: map[string]int{}, running: map[string]*run{},
-		fails: map[int64]int{}, notBefore: map[string]time.Time{},
+		fails: map[int64]int{}, notBefore: map[string]time.Time{}, before: map[int64]int{}, here: map[int64]bool{},
+	}
+	said := g.note()
+	for _, st := range said.starts {
+		a.before[st.offset] = st.times
+	}
+	if g.committed >= 0 && !said.clean {
+		a.probation = 100
 	}
 	for _, e := range g.events {
 		switch {
@@ -118,6 +138,83 @@ func (g *simLog) took(proc *process) *assignment {
 	return a
 }
 
+// forget notes that the record of starts was taken back.
+func (g *simLog) forget() {
+	for _, e := range g.events {
+		e.reset = true
+	}
+}
+
+// note is what the broker's metadata says beside the completed set.
+func (g *simLog) note() note {
+	if g.committed < 0 || g.damaged {
+		return note{}
+	}
+	return g.said
+}
+
+// readNote reads the note of a commit.
+func readNote(offset int64, metadata string) note {
+	if head, err := base64.RawStdEncoding.DecodeString(metadata[:min(4, len(metadata))]); err != nil || len(head) < 2 || head[1] == 0 {
+		return note{} // no flag says that there is one: most are so, and the set need not be read
+	}
+	n, _ := new(offsets).restore(offset, metadata)
+	return n
+}
+
+// startedGuarded judges the start of a run by the crash-loop guard.
+func (w *world) startedGuarded(r *run) {
+	a, g := r.a, r.a.log
+	off := r.records[0].offset
+	e := g.at[off]
+	said := g.note()
+	if g.committed < 0 || said.clean {
+		w.breach("%v: %d started while the word of a clean stop stands", g.id, off)
+	}
+	if r.suspect {
+		if a.before[off] < 3 || !e.reset && e.starts+e.doubts < 3 {
+			w.breach("%v: %d is a suspect after %d starts on record, %d started", g.id, off, a.before[off], e.starts)
+		}
+		return
+	}
+	for i, d := range r.records {
+		counts := a.before[d.offset] > 0 || a.here[d.offset]
+		if counts && i > 0 {
+			w.breach("%v: %d counts and was started behind another", g.id, d.offset)
+		}
+		if i == 0 && !counts && a.probation == 0 {
+			return
+		}
+	}
+	if len(r.records) > 1 {
+		w.breach("%v: a run of %d under probation", g.id, len(r.records))
+	}
+	if a.alone != nil {
+		w.breach("%v: %d started while %v runs under probation", g.id, off, a.alone.offsets())
+	}
+	if a.before[off] >= 3 || e.lethal && !e.reset && e.starts >= 3 {
+		w.breach("%v: %d started again after %d starts on record, %d that happened", g.id, off, a.before[off], e.starts)
+	}
+	i, ok := slices.BinarySearchFunc(said.starts, off, func(s startCount, off int64) int { return int(s.offset - off) })
+	if !ok || said.starts[i].times != a.before[off]+1 {
+		w.breach("%v: %d started, the record is %v, before %d", g.id, off, said.starts, a.before[off])
+	}
+	if !a.here[off] {
+		e.starts++
+	}
+	a.alone = r
+}
+
+// ending notes the end of an assignment: what is on record and does not run is in doubt.
+func (w *world) ending(a *assignment) {
+	for _, st := range a.log.note().starts {
+		runs := a.alone != nil && a.alone.records[0].offset == st.offset
+		if st.times > a.before[st.offset] && !runs {
+			a.log.at[st.offset].doubts++
+		}
+	}
+}
+
 // started judges the start of a run.
 func (w *world) started(r *run) {
 	a, g := r.a, r.a.log
@@ -134,6 +231,7 @@ func (w *world) started(r *run) {
 	if most := max(g.batch.Max, 1); len(r.records) > most {
 		w.breach("a run of %d, at most %d may be", len(r.records), most)
 	}
+	w.startedGuarded(r)
 	r.name = g.lane(g.at[r.records[0].offset])
 	if other := a.running[r.name]; other != nil {
 		w.breach("%s: %v started while %v runs", r.name, r.offsets(), other.offsets())
@@ -188,6 +286,13 @@ func (w *world) finished(r *run, res result) {
 	if a.dropped {
 		return
 	}
+	if a.alone == r {
+		a.alone = nil
+		a.here[r.records[0].offset] = true
+		if len(res.retry) == 0 {
+			a.probation = max(0, a.probation-1)
+		}
+	}
 	for i, d := range r.records {
 		if slices.Contains(res.retry, i) {
 			if !res.pause {
@@ -240,6 +345,9 @@ func (w *world) committing(a *assignment, offset int64, metadata string) {
 	if e := g.at[offset]; metadata != "" && e != nil && a.known[offset] {
 		w.breach("%v: commit of %d, which is settled", g.id, offset)
 	}
+	if n := readNote(offset, metadata); n.clean != (a.leaving && a.part.running == 0) {
+		w.breach("%v: the mark of a clean stop is %v, leaving %v, %d run", g.id, n.clean, a.leaving, a.part.running)
+	}
 	if len(metadata) > 3_072 {
 		w.breach("%v: %d bytes of metadata", g.id, len(metadata))
 	}
@@ -257,7 +365,7 @@ func (w *world) check() {
 			waiting += a.part.incoming.len()
 			for _, l := range a.part.lanes {
 				inRuns += len(l.run)
-				if l.state == laneReady || l.state == laneRunning {
+				if l.state == laneReady || l.state == laneRunning || l.state == laneBarred {
 					waiting += l.queue.len()
 				}
 			}
@@ -272,6 +380,16 @@ func (w *world) check() {
 		}
 		if inRuns != held {
 			w.breach("%s: the lanes name %d events that run, %d do", p.name, inRuns, held)
+		}
+		claims, reserved := 0, 0
+		for _, a := range p.parts {
+			claims += a.part.guard.claims.len()
+			if l := a.part.guard.alone; l != nil && l.state != laneRunning {
+				reserved++
+			}
+		}
+		if claims != p.lanes.claims || reserved != p.lanes.reserved {
+			w.breach("%s: the lanes say that %d wait for a commit and %d have a slot, it is %d and %d", p.name, p.lanes.claims, p.lanes.reserved, claims, reserved)
 		}
 		if p.lanes.running != len(p.running) {
 			w.breach("%s: the lanes say that %d run, %d do", p.name, p.lanes.running, len(p.running))
@@ -291,9 +409,9 @@ func (w *world) atRest() {
 		if len(g.events) == 0 {
 			continue
 		}
-		offset, metadata, _ := a.part.position()
-		if last := g.events[len(g.events)-1].offset; offset != last+1 || metadata != "" {
-			w.breach("%v: at rest the position is %d with metadata %q, the last event %d", g.id, offset, metadata, last)
+		pos, _ := a.part.position(false)
+		if last := g.events[len(g.events)-1].offset; pos.offset != last+1 || pos.metadata != "" {
+			w.breach("%v: at rest the position is %d with metadata %q, the last event %d", g.id, pos.offset, pos.metadata, last)
 		}
 		if a.part.stalled() || len(a.part.lanes) > 0 || a.part.outage != nil {
 			w.breach("%v: not at rest: stalled %v, %d lanes", g.id, a.part.stalled(), len(a.part.lanes))

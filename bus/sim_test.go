@@ -90,6 +90,8 @@ type shape struct {
 	slow     time.Duration // of handlers
 	schedule []time.Duration
 	steps    int
+	alone    int  // events of a probation
+	lethal   bool // some events kill the process that handles them
 }
 
 type process struct {
@@ -98,6 +100,7 @@ type process struct {
 	parts   []*assignment
 	running []*run          // also of partitions that were lost
 	alike   map[string]bool // fingerprints of recognised outages, until something succeeds
+	dead    bool
 }
 
 func simulate(seed uint64, bug defect, log func(format string, args ...any)) error {
@@ -124,6 +127,7 @@ func (w *world) draw() {
 	if w.chance(3) { // much in hand: the limits of the metadata
 		w.shape.keys, w.shape.gap, w.shape.burst, w.shape.chunk, w.shape.backlog = 60, pick(20, 30, 60), 500, 500, 5_000
 	}
+	w.shape.lethal, w.shape.alone = w.chance(40), pick(2, 5, 5, 20, probationEvents)
 	if w.chance(30) {
 		w.shape.schedule = w.shape.schedule[:w.rng.IntN(3)]
 	}
@@ -210,7 +214,7 @@ func (w *world) step() {
 func (w *world) append(g *simLog) {
 	n := 1 + w.rng.IntN(w.shape.burst)
 	for range n {
-		e := &simEvent{offset: g.end + int64(w.rng.IntN(w.shape.gap)), poison: w.chance(2)}
+		e := &simEvent{offset: g.end + int64(w.rng.IntN(w.shape.gap)), poison: w.chance(2), lethal: w.shape.lethal && w.chance(2) && w.chance(30)}
 		if !w.chance(10) {
 			e.key = strconv.Itoa(w.rng.IntN(w.shape.keys))
 		}
@@ -248,6 +252,9 @@ func (w *world) take(g *simLog, proc *process) {
 		committed, metadata = w.bug.assign(committed, metadata)
 	}
 	a.part = proc.lanes.assign(g.id, g.batch, committed, metadata, g.start)
+	proc.lanes.watch(a.part)
+	a.part.guard.left = min(a.part.guard.left, w.shape.alone)
+	a.probation = min(a.probation, w.shape.alone)
 	proc.parts = append(proc.parts, a)
 	w.print("%s takes %v at %d, %d bytes of metadata, damaged %v", proc.name, g.id, g.committed, len(g.metadata), g.damaged)
 }
@@ -266,11 +273,14 @@ func (w *world) damage(g *simLog) {
 		old := g.older[w.rng.IntN(len(g.older))]
 		if old.offset == g.committed { // it is valid: what was settled later comes again
 			g.metadata, g.known, g.damaged = old.metadata, old.known, false
+			g.said = readNote(old.offset, old.metadata)
+			g.forget()
 			return
 		}
 		b = []byte(old.metadata)
 	}
 	g.metadata, g.damaged = string(b), true
+	g.forget()
 }
 
 // poll hands over a chunk of what follows in the log.
@@ -321,10 +331,22 @@ func (w *world) due(p *process) {
 	p.lanes.due(w.now.Add(w.bug.early))
 }
 
+// start begins a run, or makes the commit that some wait for.
 func (w *world) start(p *process) bool {
+	if p.dead {
+		return false
+	}
 	l := w.bug.doNext(p.lanes, w.now)
 	if l == nil {
-		return false
+		if p.lanes.claims == 0 || !w.calm && w.chance(30) {
+			return false
+		}
+		for _, a := range p.parts {
+			if a.part.guard.claims.len() > 0 {
+				w.commit(a, false)
+			}
+		}
+		return true
 	}
 	r := &run{lane: l, records: slices.Clone(l.run), ends: w.now.Add(time.Duration(w.rng.Int64N(int64(w.shape.slow) + 1)))}
 	for _, a := range p.parts {
@@ -337,13 +359,17 @@ func (w *world) start(p *process) bool {
 		return true
 	}
 	p.running = append(p.running, r)
-	w.print("%s starts %v %v, attempt %d", p.name, r.a.log.id, r.offsets(), l.attempt)
+	r.suspect = l.suspect > 0
+	w.print("%s starts %v %v, attempt %d, suspect %v", p.name, r.a.log.id, r.offsets(), l.attempt, r.suspect)
 	w.started(r)
 	return true
 }
 
 // finish ends one of the runs whose time has come.
 func (w *world) finish(p *process) bool {
+	if p.dead {
+		return false
+	}
 	var over []int
 	for i, r := range p.running {
 		if !r.ends.After(w.now) {
@@ -355,6 +381,10 @@ func (w *world) finish(p *process) bool {
 	}
 	i := over[w.rng.IntN(len(over))]
 	r := p.running[i]
+	if !r.suspect && slices.ContainsFunc(r.records, func(d delivered) bool { return r.a.log.at[d.offset].lethal }) {
+		w.kill(p)
+		return true
+	}
 	p.running = slices.Delete(p.running, i, i+1)
 	res := w.outcome(r)
 	w.print("%s ends %v %v: %+v", p.name, r.a.log.id, r.offsets(), res)
@@ -386,6 +416,9 @@ func (w *world) outcome(r *run) result {
 
 func (w *world) outcomeOf(r *run, i int, d delivered) (res result, ok bool) {
 	e, p := r.a.log.at[d.offset], r.a.proc
+	if r.suspect {
+		return result{fingerprint: "suspect"}, false
+	}
 	var failure string
 	var atLeast time.Duration
 	n := w.rng.IntN(100)
@@ -432,34 +465,52 @@ func (w *world) pass(d time.Duration) {
 func (w *world) commitAll(p *process) {
 	for _, a := range p.parts {
 		if !a.leaving {
-			w.commit(a)
+			w.commit(a, false)
 		}
 	}
 }
 
 // commit may succeed, fail, or succeed with nobody learning of it.
-func (w *world) commit(a *assignment) {
-	offset, metadata, moved := a.part.position()
-	if w.bug.position != nil {
-		offset, metadata = w.bug.position(a.part, offset, metadata)
-	}
-	if !moved {
+func (w *world) commit(a *assignment, clean bool) {
+	if !a.part.began {
 		return
 	}
-	w.committing(a, offset, metadata)
+	pos, moved := a.part.position(clean)
+	if w.bug.position != nil {
+		pos.offset, pos.metadata = w.bug.position(a.part, pos.offset, pos.metadata)
+	}
+	if !moved {
+		a.proc.lanes.acknowledged(pos)
+		w.startCleared(a.proc)
+		return
+	}
+	w.committing(a, pos.offset, pos.metadata)
 	n := w.rng.IntN(100)
 	if w.calm {
 		n = 99
 	}
-	w.print("%s commits %v: %d, %d bytes of metadata: %s", a.proc.name, a.log.id, offset, len(metadata),
+	w.print("%s commits %v: %d, %d bytes of metadata: %s", a.proc.name, a.log.id, pos.offset, len(pos.metadata),
 		[]string{"refused", "answer lost", "done"}[min(n/10, 2)])
 	g := a.log
 	if n >= 10 {
-		g.committed, g.metadata, g.known, g.damaged = offset, metadata, maps.Clone(a.known), false
-		g.older = append(g.older, simCommit{offset, metadata, g.known})
+		g.committed, g.metadata, g.known, g.damaged = pos.offset, pos.metadata, maps.Clone(a.known), false
+		g.said = readNote(pos.offset, pos.metadata)
+		g.older = append(g.older, simCommit{pos.offset, pos.metadata, g.known})
 	}
-	if n >= 20 {
-		a.part.committed, a.part.metadata = offset, metadata
+	if n < 20 {
+		a.part.uncertain()
+		return
+	}
+	a.proc.lanes.acknowledged(pos)
+	w.startCleared(a.proc)
+}
+
+// startCleared begins what waited for the commit: workers do not wait for anything else.
+func (w *world) startCleared(p *process) {
+	for p.lanes.ready.len() > 0 && p.lanes.ready.peek().cleared {
+		if !w.start(p) {
+			return
+		}
 	}
 }
 
@@ -481,13 +532,14 @@ func (w *world) leave() {
 		if !a.leaving || a.part.running > 0 && w.now.Before(a.grace) {
 			continue
 		}
-		w.commit(a)
+		w.commit(a, true)
 		w.drop(a)
 		w.take(g, w.anyProcess())
 	}
 }
 
 func (w *world) drop(a *assignment) {
+	w.ending(a)
 	a.proc.lanes.drop(a.part)
 	a.dropped = true
 	i := slices.Index(a.proc.parts, a)
@@ -504,9 +556,11 @@ func (w *world) lose(g *simLog) {
 // kill ends a process with everything it had in memory.
 func (w *world) kill(p *process) {
 	w.print("%s killed", p.name)
+	p.dead = true
 	w.procs = slices.DeleteFunc(w.procs, func(q *process) bool { return q == p })
 	w.spawn()
 	for _, a := range p.parts {
+		w.ending(a)
 		a.dropped = true
 		w.take(a.log, w.anyProcess())
 	}
@@ -528,13 +582,19 @@ func (w *world) settleDown() {
 		}
 		busy := false
 		var wake time.Time
-		for _, p := range w.procs {
+		for _, p := range slices.Clone(w.procs) {
+			if w.steps%16 == 0 {
+				w.commitAll(p)
+			}
 			p.lanes.due(w.now)
 			for w.start(p) {
 				busy = true
 			}
 			for w.finish(p) {
 				busy = true
+			}
+			if p.dead {
+				continue
 			}
 			for _, r := range p.running {
 				if wake.IsZero() || r.ends.Before(wake) {
@@ -686,6 +746,54 @@ var defects = []defect{
 		} else {
 			s.admit(p, d, now)
 		}
+	}},
+	{name: "events begin before their start is known", next: func(s *lanes, now time.Time) *lane {
+		for _, p := range s.parts {
+			if l := p.guard.alone; l != nil && l.state == laneBarred {
+				pos, _ := p.position(false)
+				s.acknowledged(pos)
+			}
+		}
+		return s.next(now)
+	}},
+	{name: "the mark of a clean stop outlives the start", next: func(s *lanes, now time.Time) *lane {
+		for _, p := range s.parts {
+			p.guard.open = true
+		}
+		return s.next(now)
+	}},
+	{name: "there is no probation", next: func(s *lanes, now time.Time) *lane {
+		for _, p := range s.parts {
+			p.guard.left = 0
+		}
+		return s.next(now)
+	}},
+	{name: "a suspect is run", finish: func(s *lanes, l *lane, r result, now time.Time) {
+		s.finish(l, r, now)
+		for _, b := range l.part.guard.begun {
+			b.before = min(b.before, mostStarts-1)
+		}
+	}},
+	{name: "an attempt counts as a start", finish: func(s *lanes, l *lane, r result, now time.Time) {
+		s.finish(l, r, now)
+		for _, b := range l.part.guard.begun {
+			if b.here && !b.now {
+				b.before++
+			}
+		}
+	}},
+	{name: "starts are counted and not restored", assign: func(committed int64, metadata string) (int64, string) {
+		var o offsets
+		if n, ok := o.restore(committed, metadata); ok && committed >= 0 {
+			metadata = o.metadata(note{clean: n.clean})
+		}
+		return committed, metadata
+	}},
+	{name: "every commit has the mark of a clean stop", position: func(p *partition, offset int64, _ string) (int64, string) {
+		return offset, p.track.metadata(note{clean: true})
+	}},
+	{name: "a clean stop leaves no mark", position: func(p *partition, offset int64, _ string) (int64, string) {
+		return offset, p.track.metadata(note{starts: p.guard.starts(&p.track)})
 	}},
 	{name: "the count of waiting events drifts", finish: func(s *lanes, l *lane, r result, now time.Time) {
 		s.finish(l, r, now)

@@ -62,6 +62,8 @@ func TestSuite(t *testing.T) {
 		{"OverlappingHandlersAreRefused", false, overlappingHandlersAreRefused},
 		{"ClosedBusRefuses", false, closedBusRefuses},
 		{"StuckHandlerIsAbandonedAndNamed", false, stuckHandlerIsAbandonedAndNamed},
+		{"EventThatKillsItsProcessIsQuarantined", true, eventThatKillsItsProcessIsQuarantined},
+		{"CleanStopNeedsNoProbation", false, cleanStopNeedsNoProbation},
 	} {
 		if os.Getenv("OMNIBUS_TEST_KAFKA_NODES") == "3" && !s.nodes {
 			continue

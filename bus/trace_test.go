@@ -44,7 +44,7 @@ func TestTraceFollowsAPartition(t *testing.T) {
 	lines := d.all()
 	g := "g-fault"
 	for _, want := range []string{
-		"assigned " + g + " 0", "committed " + g + " 1 REQUEST_TIMED_OUT: The request timed out.", "committed " + g + " 1 <nil>",
+		"assigned " + g + " 0", "committed " + g + " 0 REQUEST_TIMED_OUT: The request timed out.", "committed " + g + " 0 <nil>", "committed " + g + " 1 <nil>",
 		"lost " + g + " -1", "assigned " + g + " 1",
 	} {
 		at := slices.Index(lines, want)
