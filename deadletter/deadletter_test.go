@@ -35,6 +35,7 @@ type shop struct {
 	*bustest.Bench
 	t       *testing.T
 	cluster *brokertest.Cluster
+	cfg     bus.Config
 	again   func() *bustest.Bench
 	desk    *deadletter.Desk
 }
@@ -51,7 +52,7 @@ func open(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	cfg := bus.Config{Brokers: cluster.Addrs(), Service: "shop", Catalog: catalog, Dial: network.Dial}
-	s := &shop{t: t, cluster: cluster, again: func() *bustest.Bench { return bustest.Over(t, cfg) }}
+	s := &shop{t: t, cluster: cluster, cfg: cfg, again: func() *bustest.Bench { return bustest.Over(t, cfg) }}
 	s.Bench = s.again()
 	s.desk = deadletter.Open(s.Bus, "ada@test")
 	return s
@@ -293,7 +294,7 @@ func TestPlanIsFrozen(t *testing.T) {
 func TestCancelAndResumeSendEachOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		const n = 200
-		s.kill(n, 20, "no stock")
+		s.bury(letters(0, n)...)
 		j := s.plan(deadletter.Retry, deadletter.Selector{}, deadletter.Options{PerSecond: 20})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -328,8 +329,8 @@ func TestCancelAndResumeSendEachOnce(t *testing.T) {
 
 func TestTwoOperatorsDoNotSendTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
-		const n = 1000
-		s.kill(n, 20, "no stock")
+		const n = 1000 / slow
+		s.bury(letters(0, n)...)
 		a, b := s.desk, deadletter.Open(s.again().Bus, "bob@test")
 		first := s.plan(deadletter.Retry, deadletter.Selector{}, deadletter.Options{PerSecond: 200})
 		second, err := b.Plan(t.Context(), deadletter.Retry, deadletter.Selector{}, deadletter.Options{PerSecond: 200})

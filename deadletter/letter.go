@@ -1,7 +1,6 @@
 package deadletter
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
@@ -68,9 +67,16 @@ func (e edition) coordinates() bus.Coordinates {
 	return bus.Coordinates{Topic: e.Topic, Partition: e.Partition, Offset: e.Offset}
 }
 
-// newer orders the copies of one dead letter.
+// newer orders the copies of one dead letter: by redrive count, then by the log where that has an order, else by the clocks of the
+// instances that failed.
 func (e edition) newer(than edition) bool {
-	return cmp.Or(cmp.Compare(e.Redrives, than.Redrives), e.FailedAt.Compare(than.FailedAt), cmp.Compare(e.Offset, than.Offset)) > 0
+	switch {
+	case e.Redrives != than.Redrives:
+		return e.Redrives > than.Redrives
+	case e.Topic == than.Topic && e.Partition == than.Partition:
+		return e.Offset > than.Offset
+	}
+	return e.FailedAt.After(than.FailedAt)
 }
 
 // covers reports whether what was decided about e also holds for the copy o. It errs on the side of not: a failure that nobody

@@ -26,7 +26,7 @@ func (d *Desk) List(ctx context.Context, s Selector) (*Snapshot, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	newest, places, err := d.newest(ctx, s)
+	copies, err := d.copies(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -34,16 +34,17 @@ func (d *Desk) List(ctx context.Context, s Selector) (*Snapshot, error) {
 	if err := d.catchUp(ctx, book); err != nil {
 		return nil, err
 	}
-	for id, l := range newest {
-		newest[id] = book.judge(l)
+	all := make([]Letter, 0, len(copies))
+	for id, of := range copies {
+		all = append(all, book.judge(book.current(id, of)))
 	}
-	all := slices.SortedFunc(maps.Values(newest), byFailure)
-	if err := s.missing(all, places); err != nil {
+	slices.SortFunc(all, byFailure)
+	if err := s.missing(all, copies); err != nil {
 		return nil, err
 	}
 	snap := &Snapshot{Problems: book.sortedProblems()}
 	for _, l := range all {
-		if s.fits(l, places[l.Identity.key()]) {
+		if s.fits(l, copies[l.Identity.key()]) {
 			snap.Letters = append(snap.Letters, l)
 		}
 	}
@@ -53,28 +54,36 @@ func (d *Desk) List(ctx context.Context, s Selector) (*Snapshot, error) {
 	return snap, nil
 }
 
-// newest reads the newest copy of each dead letter, and where all its copies lie.
-func (d *Desk) newest(ctx context.Context, s Selector) (map[string]Letter, map[string][]bus.Coordinates, error) {
-	letters, places := map[string]Letter{}, map[string][]bus.Coordinates{}
+// copies reads all copies of each dead letter, by the keys of their identities.
+func (d *Desk) copies(ctx context.Context, s Selector) (map[string][]Letter, error) {
+	copies := map[string][]Letter{}
 	for dead, err := range d.bus.DeadLetters(ctx, bus.Range{Topics: s.globs()}) {
 		if err != nil {
-			return nil, nil, fmt.Errorf("dead letters: %w", err)
+			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 		if len(s.Groups) > 0 && !slices.Contains(s.Groups, dead.Group) { // equal for all copies
 			continue
 		}
 		l := read(dead).light()
 		id := l.Identity.key()
-		places[id] = append(places[id], dead.Coordinates())
-		if have, ok := letters[id]; ok && !editionOf(l.DeadLetter).newer(editionOf(have.DeadLetter)) {
-			have.Copies++
-			letters[id] = have
-			continue
-		}
-		l.Copies = len(places[id])
-		letters[id] = l
+		copies[id] = append(copies[id], l)
 	}
-	return letters, places, nil
+	return copies, nil
+}
+
+// current is the copy that stands for its dead letter: the newest one that nothing was decided about, or else the newest.
+func (l *ledger) current(id string, copies []Letter) Letter {
+	best, bestOpen := 0, false
+	for i, c := range copies {
+		_, closed := l.decisionAbout(id, editionOf(c.DeadLetter))
+		newer := editionOf(c.DeadLetter).newer(editionOf(copies[best].DeadLetter))
+		if i == 0 || !closed && !bestOpen || closed != bestOpen && newer {
+			best, bestOpen = i, !closed
+		}
+	}
+	current := copies[best]
+	current.Copies = len(copies)
+	return current
 }
 
 // judge adds to a letter what was decided about it.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
 )
 
@@ -15,7 +14,7 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // Selector chooses dead letters: those that fit all of its members. An empty member fits any. Error, time and state are those
-// of the newest copy.
+// of the copy that stands for it.
 type Selector struct {
 	Topics       []event.Glob          `json:"topics,omitzero"` // where the events came from; a glob of dead-letter topics does as well
 	Groups       []string              `json:"groups,omitzero"` // consumer groups
@@ -77,23 +76,23 @@ func (s Selector) globs() []event.Glob {
 	return globs
 }
 
-// fits tells for the newest copy of a letter; at are the places of all its copies.
-func (s Selector) fits(l Letter, at []bus.Coordinates) bool {
+// fits tells for the copy that stands for a letter.
+func (s Selector) fits(l Letter, copies []Letter) bool {
 	return oneOf(s.Groups, l.Group) && oneOf(s.Fingerprints, l.Fingerprint) && oneOf(s.Classes, l.Class) &&
 		oneOf(s.Correlations, l.CorrelationID) && oneOf(s.States, l.State) && matches(s.EventTypes, l.EventType) &&
-		within(l.OriginTime, s.OriginFrom, s.OriginTo) && within(l.FailedAt, s.FailedFrom, s.FailedTo) && s.named(l, at)
+		within(l.OriginTime, s.OriginFrom, s.OriginTo) && within(l.FailedAt, s.FailedFrom, s.FailedTo) && s.named(l, copies)
 }
 
-func (s Selector) named(l Letter, at []bus.Coordinates) bool {
-	return len(s.IDs) == 0 || slices.ContainsFunc(s.IDs, func(id string) bool { return isNamed(id, l, at) })
+func (s Selector) named(l Letter, copies []Letter) bool {
+	return len(s.IDs) == 0 || slices.ContainsFunc(s.IDs, func(id string) bool { return isNamed(id, l, copies) })
 }
 
-func isNamed(id string, l Letter, at []bus.Coordinates) bool {
+func isNamed(id string, l Letter, copies []Letter) bool {
 	if id == l.ID {
 		return true
 	}
-	c, ok := ParseCoordinates(id)
-	return ok && slices.Contains(at, c)
+	at, ok := ParseCoordinates(id)
+	return ok && slices.ContainsFunc(copies, func(c Letter) bool { return c.Coordinates() == at })
 }
 
 func oneOf[T comparable](wanted []T, have T) bool {
@@ -109,10 +108,10 @@ func within(t, from, to time.Time) bool {
 }
 
 // missing are the ids of s that no letter has.
-func (s Selector) missing(letters []Letter, places map[string][]bus.Coordinates) error {
+func (s Selector) missing(letters []Letter, copies map[string][]Letter) error {
 	var none []string
 	for _, id := range s.IDs {
-		if !slices.ContainsFunc(letters, func(l Letter) bool { return isNamed(id, l, places[l.Identity.key()]) }) {
+		if !slices.ContainsFunc(letters, func(l Letter) bool { return isNamed(id, l, copies[l.Identity.key()]) }) {
 			none = append(none, id)
 		}
 	}
