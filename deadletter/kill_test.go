@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ func TestKilledAtAnyPointNothingIsLostAndNothingSentTwice(t *testing.T) {
 func once(n int) map[string]int {
 	m := map[string]int{}
 	for i := range n {
-		m[fmt.Sprint(i)] = 1
+		m[strconv.Itoa(i)] = 1
 	}
 	return m
 }

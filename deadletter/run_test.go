@@ -206,7 +206,10 @@ func TestLeavingTheLoopCancelsAndLeavesNothingClaimed(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		s.bury(letters(0, 100)...)
 		j := s.plan(deadletter.Retry, deadletter.Selector{}, deadletter.Options{PerSecond: 10})
-		for range s.desk.Run(t.Context(), j.ID) {
+		for _, err := range s.desk.Run(t.Context(), j.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		began := time.Now()
