@@ -193,6 +193,10 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	}
 	if b.disk != nil {
 		b.disk.guard(b.cluster)
+		if err := b.sumUp(); err != nil {
+			b.cluster.Close()
+			return nil, err
+		}
 	}
 	limitCommitMetadata(b.cluster)
 	if len(cfg.SASL) > 0 {
@@ -202,6 +206,17 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	inside.Tell(ctx, b.cluster)
 	b.running.Go(b.retain)
 	return b, nil
+}
+
+// sumUp makes sure that after a kill a changed byte of the small files is noticed.
+func (b *Broker) sumUp() error {
+	c := newChecksums(b.dir, b.cluster, b.fail, b.stop)
+	if err := c.begin(); err != nil {
+		return err
+	}
+	b.ln.sums.Store(c)
+	b.running.Go(c.keep)
+	return nil
 }
 
 const (
@@ -320,6 +335,11 @@ func (b *Broker) Close() error {
 	b.closeOnce.Do(func() {
 		close(b.stop)
 		b.running.Wait()
+		if sums := b.ln.sums.Load(); sums != nil {
+			if err := sums.end(); err != nil {
+				b.fail(err)
+			}
+		}
 		b.cluster.Close()
 		b.ln.wait()
 		b.closeErr = b.leave()

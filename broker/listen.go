@@ -21,8 +21,9 @@ import (
 type listener struct {
 	net.Listener
 	advertised addr
-	sync       *syncer     // nil: answers wait for nothing
-	recording  atomic.Bool // of requests, for faults
+	sync       *syncer                   // nil: answers wait for nothing
+	recording  atomic.Bool               // of requests, for faults
+	sums       atomic.Pointer[checksums] // nil: nothing is kept
 
 	mu    sync.Mutex
 	cutAt bool
@@ -193,6 +194,9 @@ func (c *conn) Write(b []byte) (int, error) {
 		if err := c.hold(asked.sent); err != nil {
 			return 0, err
 		}
+	}
+	if sums := c.l.sums.Load(); sums != nil && known && slices.Contains(stateKeys(), asked.key) {
+		sums.wait()
 	}
 	s := c.l.sync
 	if s == nil {

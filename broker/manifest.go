@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
@@ -60,8 +61,7 @@ func writeManifest(dir string, before *manifest) error {
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
-	sum := sha256.Sum256(body)
-	text := fmt.Appendf(nil, "%s%x\n%s\n", manifestMagic, sum, body)
+	text := seal(manifestMagic, body)
 	for _, d := range dirs {
 		if err := syncDir(d); err != nil {
 			return fmt.Errorf("write manifest: %w", err)
@@ -95,58 +95,89 @@ func readManifest(dir string) (*manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	damaged := func(offset int, why string) error {
-		return &CorruptError{File: manifestName, Offset: int64(offset), Why: why}
-	}
-	head, body, _ := bytes.Cut(text, []byte("\n"))
-	want, ok := bytes.CutPrefix(head, []byte(manifestMagic))
-	if !ok {
-		return nil, damaged(0, "it does not begin as a manifest of this version")
-	}
-	body = bytes.TrimSuffix(body, []byte("\n"))
-	if sum := sha256.Sum256(body); string(want) != hex.EncodeToString(sum[:]) {
-		return nil, damaged(len(head)+1, "it does not match its own hash")
-	}
 	m := new(manifest)
-	if err := jsonx.Unmarshal(body, m); err != nil {
-		return nil, damaged(len(head)+1, err.Error())
+	if err := unseal(manifestName, manifestMagic, text, m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
 
+// seal writes a hash of the content before it.
+func seal(magic string, body []byte) []byte {
+	return fmt.Appendf(nil, "%s%x\n%s\n", magic, sha256.Sum256(body), body)
+}
+
+// unseal reads what [seal] wrote into v.
+func unseal(name, magic string, text []byte, v any) error {
+	damaged := func(offset int, why string) error {
+		return &CorruptError{File: name, Offset: int64(offset), Why: why}
+	}
+	head, body, _ := bytes.Cut(text, []byte("\n"))
+	want, ok := bytes.CutPrefix(head, []byte(magic))
+	if !ok {
+		return damaged(0, "it does not begin as a "+name+" of this version")
+	}
+	body, ok = bytes.CutSuffix(body, []byte("\n"))
+	if sum := sha256.Sum256(body); !ok || string(want) != hex.EncodeToString(sum[:]) {
+		return damaged(len(head)+1, "it does not match its own hash")
+	}
+	if err := jsonx.Unmarshal(body, v); err != nil {
+		return damaged(len(head)+1, err.Error())
+	}
+	return nil
+}
+
+// What a file is that only one of manifest and directory has.
+const (
+	strangerWhy = "it was not there when the broker stopped"
+	missingWhy  = "it is missing"
+)
+
 // verify compares every file with the manifest.
 func (m *manifest) verify(ctx context.Context, dir string) error {
-	seen := 0
-	err := walk(logDir(dir), func(path, name string, info fs.FileInfo) error {
+	differ, err := m.differences(ctx, dir)
+	if err == nil && len(differ) > 0 {
+		err = differ[0]
+	}
+	return err
+}
+
+// differences lists the files that are not as the manifest says.
+func (m *manifest) differences(ctx context.Context, dir string) (differ []*CorruptError, err error) {
+	seen := make(map[string]bool)
+	err = walk(logDir(dir), func(path, name string, info fs.FileInfo) error {
 		if info.IsDir() {
 			return nil
 		}
 		want, ok := m.Files[name]
 		if !ok {
-			return &CorruptError{File: fileName(name), Why: "it was not there when the broker stopped"}
+			differ = append(differ, &CorruptError{File: fileName(name), Why: strangerWhy})
+			return nil
 		}
-		seen++
+		seen[name] = true
 		got, err := hashFile(ctx, path, info)
 		if err != nil {
 			return err
 		}
-		return want.compare(name, got)
-	})
-	if err != nil {
-		return err
-	}
-	if seen == len(m.Files) {
+		if d := want.compare(name, got); d != nil {
+			differ = append(differ, d)
+		}
 		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) { // then all of it is missing
+		err = nil
 	}
 	for name := range m.Files {
-		if _, err := os.Lstat(filepath.Join(logDir(dir), filepath.FromSlash(name))); err != nil {
-			return &CorruptError{File: fileName(name), Why: "it is missing"}
+		if !seen[name] {
+			differ = append(differ, &CorruptError{File: fileName(name), Why: missingWhy})
 		}
 	}
-	return nil
+	slices.SortFunc(differ, func(a, b *CorruptError) int { return strings.Compare(a.File, b.File) })
+	return differ, err
 }
 
-func (h fileHash) compare(name string, got fileHash) error {
+// compare says where a file is not the one with the hash; nil if it is.
+func (h fileHash) compare(name string, got fileHash) *CorruptError {
 	for i, block := range got.Blocks {
 		if i >= len(h.Blocks) || !bytes.Equal(block, h.Blocks[i]) {
 			return &CorruptError{

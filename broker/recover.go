@@ -89,9 +89,16 @@ func (r *recovery) run(ctx context.Context, dir string) (*manifest, error) {
 		}
 		err = r.clean(m)
 	} else {
-		err = r.unclean(ctx)
+		err = r.checkSums(dir)
+		if err == nil {
+			err = r.unclean(ctx)
+		}
 	}
 	if err != nil {
+		return nil, err
+	}
+	// The sums go before what they are of changes.
+	if err := removeChecksums(dir); err != nil {
 		return nil, err
 	}
 	if m != nil {
@@ -143,6 +150,19 @@ func (r *recovery) clean(m *manifest) error {
 		r.plan(func() error { return p.keepEnd(p.old.HighWatermark) })
 	}
 	return nil
+}
+
+// checkSums verifies the small files after a kill.
+func (r *recovery) checkSums(dir string) error {
+	sums, err := readChecksums(dir)
+	if err != nil {
+		return err
+	}
+	differ, err := sums.differences(dir)
+	if err == nil && len(differ) > 0 {
+		err = differ[0]
+	}
+	return err
 }
 
 // unclean verifies everything and plans what the stop did not do.
