@@ -54,6 +54,51 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
+// FuzzSalvage salvages files of any bytes: what comes out is whole entries that follow each other up to where it says, and
+// nothing of a file that is whole is lost.
+func FuzzSalvage(f *testing.F) {
+	entry := func(offset int64) []byte {
+		raw := append(endMarker(offset+1, 3), "records"...)
+		binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-batchPrefix))
+		binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli()))
+		return raw
+	}
+	three := append(append(entry(5), entry(6)...), entry(7)...)
+	f.Add(three, int64(-1), int64(8), true)
+	f.Add(three[:len(three)-1], int64(-1), int64(0), false)
+	f.Add(append(append([]byte(nil), three[:80]...), three[90:]...), int64(12), int64(0), false)
+	f.Add(append(three, three[:70]...), int64(-1), int64(8), true)
+	f.Add([]byte{}, int64(9), int64(0), true)
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, raw []byte, follows, end int64, whole bool) {
+		if follows > 1<<40 || follows < -1 || end > 1<<40 || end < 0 || follows >= 0 && follows <= 5 {
+			return
+		}
+		got := salvage(raw, 5, nil, follows, end, whole)
+		path := filepath.Join(dir, "5.dat")
+		if err := os.WriteFile(path, got.raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := &segment{path: path, name: "5.dat", base: 5}
+		if err := s.scan(t.Context(), func(batch) {}); err != nil {
+			t.Fatalf("what was salvaged is refused: %v", err)
+		}
+		if s.next != got.next || s.tail != 0 || follows >= 0 && s.next < follows {
+			t.Errorf("it ends at %d with %d bytes more, want %d, and %d follows", s.next, s.tail, got.next, follows)
+		}
+		at := int64(5)
+		for _, l := range got.lost {
+			if l.from < at || l.to <= l.from || l.to > got.next {
+				t.Errorf("lost %v", got.lost)
+			}
+			at = l.to
+		}
+		if len(got.damage) == 0 && len(got.raw) != len(raw)-int(got.cut) {
+			t.Errorf("%d of %d bytes are kept, and nothing is damaged", len(got.raw), len(raw))
+		}
+	})
+}
+
 // FuzzStateLog reads state logs of any bytes.
 func FuzzStateLog(f *testing.F) {
 	one, err := appendFrame(nil, producerEntry{Type: "init", Producer: 7})

@@ -154,7 +154,7 @@ func (r *repair) examineSegment(p *partition, s *segment, follows, end int64) er
 	rebuilt := indexOf(got.raw)
 	if len(got.damage) > 0 || r.bad[s.name] != nil {
 		for _, d := range got.damage {
-			r.found(s.name, d.at, d.why)
+			r.damage(&CorruptError{File: fileName(s.name), Offset: d.at, Why: d.why}) // nearer than the block
 		}
 		r.change(fileName(s.name), notNil(got.raw), segmentWhat(got, len(rebuilt)/indexEntry))
 		if string(index) != string(rebuilt) {
@@ -174,8 +174,11 @@ func segmentWhat(s salvaged, entries int) string {
 	if s.restored > 0 {
 		what += fmt.Sprintf(", %d of them with their head put right", s.restored)
 	}
-	if len(s.lost) > 0 {
-		what += fmt.Sprintf("; replaced by empty ones: %d ranges of offsets", len(s.lost))
+	switch n := len(s.lost); {
+	case n == 1:
+		what += "; one range of offsets is left empty"
+	case n > 1:
+		what += fmt.Sprintf("; %d ranges of offsets are left empty", n)
 	}
 	return what
 }

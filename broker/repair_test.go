@@ -188,7 +188,9 @@ func TestRepairKeepsWhatVerifies(t *testing.T) {
 		},
 		{
 			name: "the topics", damaged: "log/topics.json", values: numbered(), kept: all, end: 10,
-			spoil: func(t *testing.T, dir string) { edit(t, dir, "log/topics.json", func([]byte) []byte { return []byte("{") }) },
+			spoil: func(t *testing.T, dir string) {
+				edit(t, dir, "log/topics.json", func([]byte) []byte { return []byte("{") })
+			},
 		},
 		{
 			name: "the version", damaged: "log/meta.json", values: numbered(), kept: all, end: 10,

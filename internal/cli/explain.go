@@ -44,7 +44,7 @@ func (a *app) explain(err error) *failure {
 	case errors.As(err, &corrupt):
 		return fail(codeCorrupt, "the data directory is damaged; nothing was changed").
 			at("file", "%s", corrupt.File).at("byte", "%d", corrupt.Offset).because("%s", corrupt.Why).
-			fix("restore the directory from a copy").fix("start afresh elsewhere: omnibus up --data DIR")
+			fix("restore the directory from a copy").fix("omnibus repair says what can be kept").fix("start afresh elsewhere: omnibus up --data DIR")
 	case errors.As(err, &listen):
 		return listenFailed(listen)
 	case errors.As(err, &served):

@@ -19,6 +19,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"status":       "status",
 		"fault add":    "fault add --key produce --error DROP",
 		"fault list":   "fault list",
+		"repair":       "repair",
 		"fault clear":  "fault clear",
 		"publish":      "publish " + snapshot + " " + scored("0.1"),
 		"consume":      "consume " + snapshot,

@@ -125,3 +125,19 @@ func open(ts *testscript.TestScript) *bus.Bus {
 	ts.Check(err)
 	return b
 }
+
+// binary runs the program itself, as a process of its own.
+func binary(t *testing.T, s shell, args ...string) (code int, out string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "omnibus", args...)
+	cmd.Dir, cmd.Env = s.dir, append(s.env, "PATH="+os.Getenv("PATH"))
+	b, err := cmd.CombinedOutput()
+	exit := (*exec.ExitError)(nil)
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit != nil {
+		code = exit.ExitCode()
+	}
+	return code, string(b)
+}
