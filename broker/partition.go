@@ -51,8 +51,8 @@ type snapSegment struct {
 	MaxEpoch   int32 `json:"max_epoch,omitzero"`
 }
 
-// openPartition lists the files of a partition's directory.
-func openPartition(root, dirName string) (*partition, error) {
+// namedPartition is the partition that a directory's name says; nothing of it has been read.
+func namedPartition(root, dirName string) (*partition, error) {
 	p := &partition{path: filepath.Join(root, "partitions", dirName), name: "partitions/" + dirName}
 	dash := strings.LastIndexByte(dirName, '-')
 	number, err := strconv.ParseInt(dirName[dash+1:], 10, 32)
@@ -62,6 +62,15 @@ func openPartition(root, dirName string) (*partition, error) {
 	p.number = int32(number)
 	if p.topic, err = url.PathUnescape(dirName[:dash]); err != nil {
 		return nil, &CorruptError{File: fileName(p.name), Why: "the directory's name is not a topic and a partition"}
+	}
+	return p, nil
+}
+
+// openPartition lists the files of a partition's directory.
+func openPartition(root, dirName string) (*partition, error) {
+	p, err := namedPartition(root, dirName)
+	if err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir(p.path)
 	if err != nil {

@@ -397,7 +397,7 @@ func (r *repair) execute(now time.Time) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				err = nil
 			}
-		} else {
+		} else if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
 			err = replaceFile(path, c.content)
 		}
 		if err == nil {

@@ -39,10 +39,10 @@ func (r *repair) examinePartitions(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Join(r.root, "partitions", name), 0o700); err != nil {
-			return err
-		}
 		p, err := openPartition(r.root, name)
+		if errors.Is(err, fs.ErrNotExist) { // all of its files are missing
+			p, err = namedPartition(r.root, name)
+		}
 		if corrupt, ok := errors.AsType[*CorruptError](err); ok {
 			r.damage(corrupt)
 			r.note("move %s away by hand: its name is not one that the broker gives", corrupt.File)
@@ -123,7 +123,7 @@ func (r *repair) addMissing(p *partition) {
 }
 
 func (r *repair) examineSegment(p *partition, s *segment, follows, end int64) error {
-	raw, _, err := r.read(s.name)
+	raw, there, err := r.read(s.name)
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,9 @@ func (r *repair) examineSegment(p *partition, s *segment, follows, end int64) er
 	epochs := indexedEpochs(index)
 	if r.bad[indexName] != nil {
 		epochs = nil
+	}
+	if !there && follows < 0 { // one record at least, and as many as the index lists or a group has read
+		end = max(end, r.commits[partitionKey{p.topic, p.number}], s.base+max(int64(len(epochs)), 1))
 	}
 	got := salvage(raw, s.base, epochs, follows, end, r.clean)
 	if follows < 0 && len(got.damage) > 0 {

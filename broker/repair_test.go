@@ -169,6 +169,14 @@ func TestRepairKeepsWhatVerifies(t *testing.T) {
 			spoil: func(t *testing.T, dir string) { remove(t, dir, segmentFile) },
 		},
 		{
+			name: "a partition gone", damaged: segmentFile, lost: lost(0, 7), kept: all, end: 7, onlyClean: true, // as far as a group had read
+			spoil: func(t *testing.T, dir string) {
+				if err := os.RemoveAll(filepath.Join(dir, "log", "partitions", "app.a-0")); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
+		{
 			name: "a record twice", damaged: segmentFile, values: numbered(), kept: all, end: 10,
 			spoil: func(t *testing.T, dir string) {
 				edit(t, dir, segmentFile, func(b []byte) []byte { return append(b, b[3*size:4*size]...) })
