@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts/audit"
@@ -74,7 +75,7 @@ func (d *Desk) audited(ctx context.Context, a audit.OperatorAction, do func() (c
 	a.Counts, failed = do()
 	a.Outcome = outcomeDone
 	if failed != nil {
-		a.Outcome, a.Note = "failed", failed.Error()
+		a.Outcome, a.Note = "failed", cut(failed.Error())
 	}
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
@@ -85,4 +86,14 @@ func (d *Desk) audited(ctx context.Context, a audit.OperatorAction, do func() (c
 		return fmt.Errorf("%s %s is done, but not recorded: %w", a.Action, a.Subject, err)
 	}
 	return failed
+}
+
+// maxNote is how many characters of a note the audit record takes.
+const maxNote = 2000
+
+func cut(note string) string {
+	if utf8.RuneCountInString(note) <= maxNote {
+		return note
+	}
+	return string([]rune(note)[:maxNote-1]) + "…"
 }

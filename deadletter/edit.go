@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts/audit"
@@ -21,6 +22,9 @@ var ErrState = errors.New("not in this state")
 // original, which stays as it is. Nothing is sent. With headers nil, those of the original stay. The event must be valid: an error
 // of [Desk.Check] is returned and nothing is stored.
 func (d *Desk) Edit(ctx context.Context, id string, value []byte, headers []bus.Header, note string) (Letter, error) {
+	if utf8.RuneCountInString(note) > maxNote {
+		return Letter{}, fmt.Errorf("edit %s: the note has more than %d characters", id, maxNote)
+	}
 	l, err := d.Show(ctx, id)
 	if err != nil {
 		return Letter{}, err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/contracts/audit"
 	"github.com/omninode-ai/omnibus/event"
@@ -95,6 +96,8 @@ func (o Options) check(a Action) error {
 		return fmt.Errorf("retry to %s: a dead-letter topic has no dead letters of its own", o.To)
 	case a == Retry && strings.HasPrefix(string(o.To), "_"):
 		return fmt.Errorf("retry to %s: an internal topic", o.To)
+	case utf8.RuneCountInString(o.Note) > maxNote:
+		return fmt.Errorf("%s: the note has more than %d characters", a, maxNote)
 	case o.MaxRedrives < 1 || o.StopAfter < 1 || o.StopRate <= 0 || o.StopRate > 1:
 		return errors.New("retry: MaxRedrives and StopAfter must be 1 or more, StopRate above 0 and at most 1")
 	}
@@ -134,11 +137,11 @@ func (d *Desk) Plan(ctx context.Context, a Action, s Selector, o Options) (*Job,
 	return j, nil
 }
 
-// newJobID is 6 letters and digits at random.
+// newJobID is 8 letters and digits at random: with a thousand jobs, the next one meets another with a probability of 1 in a billion.
 func newJobID() string {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // never fails, see crypto/rand
-	return idAlphabet.EncodeToString(random[:])[:6]
+	return idAlphabet.EncodeToString(random[:])[:8]
 }
 
 // Cause is one line of a plan: how many dead letters share a cause, a topic and a group.

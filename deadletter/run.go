@@ -599,7 +599,7 @@ func (r *run) end(ctx context.Context, err error) error {
 	a, facts := r.job.action(string(r.job.Action))
 	a.Outcome, a.Counts = string(state), r.shown().counts()
 	if why != "" {
-		a.Note = why
+		a.Note = cut(why)
 	}
 	if facts == nil {
 		facts = r.desk.record(ctx, a)
