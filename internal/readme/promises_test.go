@@ -23,6 +23,9 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != "." {
 			return fs.SkipDir
 		}
+		if script, ok := strings.CutSuffix(d.Name(), ".txt"); ok && strings.Contains(name, "testdata/") {
+			source.WriteString(`{"` + script + `", `) // a script is a scenario of the test that runs its directory
+		}
 		if strings.HasSuffix(name, "_test.go") {
 			b, err := os.ReadFile(filepath.Join(root, name))
 			source.Write(b)
