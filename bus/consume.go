@@ -111,6 +111,9 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 	if (cfg.Group == "") != cfg.Broadcast {
 		return nil, errors.New("say either Group or Broadcast: members of a group share the events, broadcast gives all of them to everyone")
 	}
+	if cfg.Broadcast && cfg.OnExhausted != ToDeadLetter {
+		return nil, fmt.Errorf("OnExhausted is %s, which a broadcast cannot do: it logs what it could not handle and goes on", cfg.OnExhausted)
+	}
 	c := &consumer{
 		bus: b, cfg: cfg, dispatch: dispatch{b, handlers}, seed: maphash.MakeSeed(), wrapped: map[*Handler]HandlerFunc{},
 		lanes: newLanes(cfg.MaxInFlight), contexts: map[*partition]partitionContext{}, paused: map[*partition]bool{},
@@ -432,9 +435,14 @@ func (c *consumer) work(w *worker) {
 		now := time.Now()
 		c.mu.Lock()
 		var resume []partitionID
+		var halted *partition
 		if l != nil {
 			c.lanes.finish(l, r, now)
 			resume = c.unstall(l.part)
+			if l.part.halted && !l.part.gone && !c.paused[l.part] {
+				c.paused[l.part] = true
+				halted = l.part
+			}
 			if c.lanes.waiting <= backlogLow || l.part.revoked || c.lanes.stopped {
 				c.changed.Broadcast()
 			}
@@ -459,6 +467,9 @@ func (c *consumer) work(w *worker) {
 		}
 		if urgent {
 			poke(c.urgent)
+		}
+		if halted != nil {
+			c.pauseFetch(halted)
 		}
 		for _, id := range resume {
 			c.client.ResumeFetchPartitions(map[string][]int32{id.topic: {id.partition}})

@@ -53,18 +53,14 @@ func (c *consumer) deadLetter(rec *kgo.Record, err error, attempts int, firstFai
 	}
 	hs := make([]kgo.RecordHeader, 0, len(rec.Headers)+15)
 	for _, h := range rec.Headers {
-		if !strings.HasPrefix(h.Key, dlqPrefix) {
+		if !strings.HasPrefix(h.Key, dlqPrefix) && h.Key != headerTargetGroup {
 			hs = append(hs, h)
 		}
 	}
+	hs = append(hs, c.origin(rec)...)
 	add := func(name, value string) {
 		hs = append(hs, kgo.RecordHeader{Key: dlqPrefix + name, Value: []byte(value)})
 	}
-	add("original-topic", rec.Topic)
-	add("original-topic-id", c.topicID(rec.Topic))
-	add("original-partition", strconv.Itoa(int(rec.Partition)))
-	add("original-offset", strconv.FormatInt(rec.Offset, 10))
-	add("original-timestamp", stamp(rec.Timestamp))
 	add("error-class", class(err))
 	add("error-type", fmt.Sprintf("%T", innermost(err)))
 	add("error-message", cut(err.Error(), maxMessage))
@@ -79,6 +75,32 @@ func (c *consumer) deadLetter(rec *kgo.Record, err error, attempts int, firstFai
 	add("consumer-instance", c.bus.cfg.Instance)
 	add("redrive-count", strconv.Itoa(redrives(rec)))
 	return &kgo.Record{Topic: string(event.Topic(rec.Topic).DLQ()), Key: rec.Key, Value: rec.Value, Headers: hs}
+}
+
+// origin says where rec first lay. That is written once: an event that was sent again brings it along. A record that only claims
+// to was not sent by us: ours count how often, name a place that can have come before, and go back to the topic it is of or to
+// the group that failed.
+func (c *consumer) origin(rec *kgo.Record) []kgo.RecordHeader {
+	const prefix = dlqPrefix + "original-"
+	from := ParseDeadLetter(fromKafka(rec)).Origin
+	here := from.Topic == event.Topic(rec.Topic) && from.Partition == rec.Partition
+	back := from.Topic.Source() == event.Topic(rec.Topic) || c.cfg.Group != "" && targetGroup(rec) == c.cfg.Group
+	if redrives(rec) > 0 && back && from.Partition >= 0 && from.Offset >= 0 && (!here || from.Offset < rec.Offset) {
+		var kept []kgo.RecordHeader
+		for _, h := range rec.Headers {
+			if strings.HasPrefix(h.Key, prefix) {
+				kept = append(kept, h)
+			}
+		}
+		return kept
+	}
+	return []kgo.RecordHeader{
+		{Key: prefix + "topic", Value: []byte(rec.Topic)},
+		{Key: prefix + "topic-id", Value: []byte(c.topicID(rec.Topic))},
+		{Key: prefix + "partition", Value: []byte(strconv.Itoa(int(rec.Partition)))},
+		{Key: prefix + "offset", Value: []byte(strconv.FormatInt(rec.Offset, 10))},
+		{Key: prefix + "timestamp", Value: []byte(stamp(rec.Timestamp))},
+	}
 }
 
 func redrives(rec *kgo.Record) int {

@@ -3,10 +3,12 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,4 +306,102 @@ func TestOpenDoesNotWaitForASilentPort(t *testing.T) {
 			t.Errorf("after %v: %v, want ErrUnreachable after a second", time.Since(began), err)
 		}
 	})
+}
+
+// A handler outlives the session of its member: its late result says nothing about the assignment that follows.
+func TestLateResultOfALostPartitionIsDiscarded(t *testing.T) {
+	faulty(t, nil, func(t *testing.T, r *stage, c *brokertest.Cluster) {
+		var starts atomic.Int32
+		first, second := make(chan struct{}), make(chan struct{})
+		r.Go(r.group("g"), bus.HandleType(r.topic, func(context.Context, bus.Delivery) error {
+			if starts.Add(1) == 1 {
+				<-first
+				return nil // as if all were well
+			}
+			<-second
+			return bus.Permanent(errors.New("no"))
+		}))
+		r.note("a", 0)
+		pause(t.Context(), 2*time.Second)
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
+		pause(t.Context(), 30*time.Second)
+		if n := starts.Load(); n != 2 {
+			t.Fatalf("%d starts: want the late one and that of the next assignment", n)
+		}
+		close(first)
+		pause(t.Context(), 10*time.Second)
+		if lags, err := r.Lag(t.Context(), r.group("g").Group); err != nil || len(lags) != 1 || lags[0].Committed != 0 {
+			t.Errorf("lag %+v, %v: the late result was committed", lags, err)
+		}
+		close(second)
+		r.Settle()
+		equal(t, "dead letters", len(r.Dead(r.topic)), 1)
+	})
+}
+
+// What the handlers need is down for a minute under load, whether they can tell or only fail alike. Nothing becomes a dead letter
+// for it, work resumes within two seconds of its return, and the one bad key among it still ends where it belongs.
+func TestMinuteOfOutageMakesNoDeadLetter(t *testing.T) {
+	for name, failure := range map[string]error{"told": bus.Unavailable(errors.New("database is down")), "alike": errors.New("connect: refused")} {
+		t.Run(name, func(t *testing.T) {
+			faulty(t, nil, func(t *testing.T, r *stage, _ *brokertest.Cluster) {
+				began := time.Now()
+				down := func() bool { d := time.Since(began); return d >= 20*time.Second && d < 80*time.Second }
+				var mu sync.Mutex
+				var resumed time.Duration // since the start
+				handled := map[string][]string{}
+				group := r.group("g")
+				group.Retry = nil // as users have it
+				r.Go(group, bus.HandleType(r.topic, func(_ context.Context, e bus.Delivery) error {
+					key, n := keyN(e)
+					if key == "bad" {
+						return bus.Permanent(errors.New("this one never"))
+					}
+					if down() {
+						return failure
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if at := time.Since(began); at >= 80*time.Second && resumed == 0 {
+						resumed = at
+					}
+					handled[key] = append(handled[key], n)
+					return nil
+				}))
+				const each = 500 // 100 events/s for 100 s
+				for n := range each {
+					r.notes20(n)
+					if n == each/2 {
+						r.note("bad", 0)
+					}
+					pause(t.Context(), 200*time.Millisecond)
+				}
+				r.Settle()
+				mu.Lock()
+				defer mu.Unlock()
+				if resumed < 80*time.Second || resumed > 82*time.Second {
+					t.Errorf("down from 20 s to 80 s, resumed at %v", resumed)
+				}
+				dead := r.Dead(r.topic)
+				if len(dead) != 1 || string(dead[0].Key) != "bad" || dead[0].Class != bus.ClassPermanent {
+					t.Errorf("%d dead letters, want the one of the bad key", len(dead))
+				}
+				for k := range 20 {
+					equal(t, "events of a key", handled[fmt.Sprintf("k%02d", k)], numbers(each))
+				}
+			})
+		})
+	}
+}
+
+// notes20 publishes event n of twenty keys.
+func (r *stage) notes20(n int) {
+	r.t.Helper()
+	out := make([]bus.Outgoing, 20)
+	for k := range out {
+		out[k].Envelope = new(r.envelope(fmt.Sprintf("k%02d", k), n))
+	}
+	if _, err := r.PublishAll(r.t.Context(), out...); err != nil {
+		r.t.Fatal(err)
+	}
 }

@@ -28,6 +28,10 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 	if l.part.batch.Max > 0 {
 		return c.handleBatch(ctx, l)
 	}
+	if c.isForOthers(rec) {
+		c.passOver(ctx, rec, l.attempt)
+		return result{skipped: 1}
+	}
 	d, h, err := c.open(rec, l.attempt)
 	if err == nil {
 		began := time.Now()
@@ -39,7 +43,47 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 	if err == nil {
 		return result{success: true}
 	}
-	return c.failed(ctx, l, 0, rec, h, err)
+	r := c.failed(ctx, l, 0, rec, h, err)
+	c.logOutage(ctx, rec, r)
+	return r
+}
+
+// isForOthers reports whether rec was sent again to one group, and we are another, or a broadcast. What lies in a dead-letter
+// topic is for whoever reads that.
+func (c *consumer) isForOthers(rec *kgo.Record) bool {
+	group := targetGroup(rec)
+	return group != "" && (c.cfg.Broadcast || group != c.cfg.Group) && !event.Topic(rec.Topic).IsDLQ()
+}
+
+func targetGroup(rec *kgo.Record) string {
+	for _, h := range rec.Headers {
+		if h.Key == headerTargetGroup {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// passOver tells of an event that is settled without its handler, by rule.
+func (c *consumer) passOver(ctx context.Context, rec *kgo.Record, attempt int) {
+	t := c.bus.cfg.Trace.Handled
+	if t == nil {
+		return
+	}
+	d := Delivery{Record: fromKafka(rec), Group: c.cfg.Group, Attempt: attempt}
+	if e, err := event.Decode(rec.Value); err == nil { // what cannot be read is not for us to judge
+		e.Complete(event.At{Topic: c.bus.typeOf(event.Topic(rec.Topic)), Partition: rec.Partition, Offset: rec.Offset, Time: rec.Timestamp})
+		d.Envelope = e
+	}
+	t(ctx, d, Skipped, 0, nil)
+}
+
+// logOutage says once for a run that it met an outage.
+func (c *consumer) logOutage(ctx context.Context, rec *kgo.Record, r result) {
+	if r.pause {
+		c.bus.log.LogAttrs(ctx, slog.LevelWarn, "outage: the partition waits and probes",
+			append(where(rec), slog.Int("events", len(r.retry)), slog.String("error", r.message))...)
+	}
 }
 
 // call runs the handler; its panic is a failure.
@@ -112,7 +156,6 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 		out := verdict == WillPause || c.lanes.outages.failed(kind, laneID{rec.Topic, rec.Partition, l.key}, now)
 		c.mu.Unlock()
 		if out {
-			c.bus.log.LogAttrs(ctx, slog.LevelWarn, "outage: the partition waits and probes", append(where(rec), slog.String("error", cut(err.Error(), maxMessage)))...)
 			return result{retry: []int{index}, pause: true, fingerprint: kind, message: cut(err.Error(), maxMessage)}
 		}
 		schedule := c.cfg.Retry
@@ -122,6 +165,9 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 		if wait, ok := retryDelay(schedule, l.attempt, atLeast, c.random()); ok {
 			return result{retry: []int{index}, after: wait, fingerprint: kind}
 		}
+	}
+	if c.cfg.OnExhausted == StopPartition && class(err) != ClassCrashSuspect {
+		return c.stopAt(ctx, index, rec, err, kind)
 	}
 	if event.Topic(rec.Topic).IsDLQ() || c.cfg.Broadcast {
 		return c.withoutDLQ(ctx, index, rec, err, kind)
@@ -145,6 +191,21 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	return result{fingerprint: kind, dead: 1}
 }
 
+// stopAt stops a partition at an event that no attempt is left for.
+func (c *consumer) stopAt(ctx context.Context, index int, rec *kgo.Record, err error, kind string) result {
+	c.bus.log.LogAttrs(ctx, slog.LevelError, "partition stopped: the event is tried again when the consumer starts anew", append(where(rec),
+		slog.String("group", c.cfg.Group), slog.String("class", class(err)), slog.String("error", cut(err.Error(), maxMessage)))...)
+	c.bus.health.fault(c.stopped(partitionID{rec.Topic, rec.Partition}), fmt.Sprintf(
+		"stopped at offset %d (%s: %s), nothing behind it begins; remove the cause and start the consumer anew, which tries it again",
+		rec.Offset, class(err), cut(err.Error(), 200)))
+	return result{retry: []int{index}, stop: true, fingerprint: kind}
+}
+
+// stopped is what the fault of a stopped partition is about.
+func (c *consumer) stopped(id partitionID) string {
+	return fmt.Sprintf("%s[%d] of group %s", id.topic, id.partition, c.cfg.Group)
+}
+
 // withoutDLQ: a dead letter has no dead letter of its own, so it is kept and tried again; a broadcast has no group whose dead
 // letters they would be, so it says what it could not handle and goes on.
 func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, err error, kind string) result {
@@ -159,9 +220,18 @@ func (c *consumer) withoutDLQ(ctx context.Context, index int, rec *kgo.Record, e
 // handleBatch runs a batch handler. What its BatchError names is judged one by one; any other error is about all.
 func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 	_, h := c.dispatch.batch(event.Topic(l.part.id.topic))
-	records := make([]Record, len(l.run))
+	var records []Record
+	var at []int // in the run
 	for i, d := range l.run {
-		records[i] = fromKafka(d.record)
+		if c.isForOthers(d.record) {
+			c.passOver(ctx, d.record, l.attempt)
+			continue
+		}
+		records, at = append(records, fromKafka(d.record)), append(at, i)
+	}
+	all := result{skipped: len(l.run) - len(records)}
+	if len(records) == 0 {
+		return all
 	}
 	began := time.Now()
 	err := c.callBatch(ctx, h, records)
@@ -169,7 +239,8 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 		t(ctx, c.cfg.Group, records, time.Since(began), err)
 	}
 	if err == nil {
-		return result{success: true}
+		all.success = true
+		return all
 	}
 	var named BatchError
 	if !errors.As(err, &named) {
@@ -178,22 +249,22 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 			named[i] = err
 		}
 	}
-	var all result
-	for i, d := range l.run {
+	for i, at := range at {
 		err, failed := named[i]
 		if !failed || err == nil {
 			continue
 		}
-		r := c.failed(ctx, l, i, d.record, h, err)
+		r := c.failed(ctx, l, at, l.run[at].record, h, err)
 		all.retry = append(all.retry, r.retry...)
 		all.after = max(all.after, r.after)
-		all.pause = all.pause || r.pause
+		all.pause, all.stop = all.pause || r.pause, all.stop || r.stop
 		all.skipped, all.dead, all.dropped = all.skipped+r.skipped, all.dead+r.dead, all.dropped+r.dropped
 		all.message = cmp.Or(all.message, r.message)
 		if r.fingerprint != "" {
 			all.fingerprint = r.fingerprint
 		}
 	}
+	c.logOutage(ctx, l.run[0].record, all)
 	return all
 }
 

@@ -126,8 +126,24 @@ type Consumer struct {
 	DrainWithin time.Duration // default 30 s: how long running handlers may go on after the end
 	StaticID    string        // static membership: the same name after a restart keeps the partitions
 
+	OnExhausted Exhausted // default: a dead letter
+
 	SessionTimeout time.Duration // default 10 s: after a kill, how long until others take over
 	StuckAfter     time.Duration // default 1 min: a handler that runs for longer is reported as stuck; below zero: never
+}
+
+// Exhausted says what becomes of an event that no further attempt can help: its attempts are used up, its handler said
+// [Permanent], or its content is bad. A crash suspect becomes a dead letter in any case.
+type Exhausted int
+
+// What becomes of an event that no further attempt can help.
+const (
+	ToDeadLetter  Exhausted = iota // it goes to the dead letters, and later events of its key go on
+	StopPartition                  // it stays unsettled and nothing later of its partition begins, until the consumer starts anew; see [Bus.Faults]
+)
+
+func (e Exhausted) String() string {
+	return [...]string{"dlq", "stop_partition"}[e]
 }
 
 // Start is where reading begins.

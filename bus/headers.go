@@ -16,6 +16,7 @@ const (
 	headerEventType   = "omnibus-event-type"
 	headerCorrelation = "omnibus-correlation-id"
 	headerTraceParent = "traceparent"
+	headerTargetGroup = "omnibus-target-group" // of an event that was sent again to one group: others pass over it
 	dlqPrefix         = "omnibus-dlq-"
 
 	contentType = "application/json"

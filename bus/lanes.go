@@ -43,6 +43,7 @@ type partition struct {
 	outage   *outage
 	guard    *guard // nil: none is kept
 	running  int
+	halted   bool // stopped at an event until another assignment
 	revoked  bool // nothing more starts; what runs may finish
 	gone     bool // results are discarded
 
@@ -240,6 +241,7 @@ func (s *lanes) next(now time.Time) *lane {
 // the others are settled.
 type result struct {
 	retry       []int
+	stop        bool          // nothing more of the partition may begin
 	pause       bool          // an outage: it uses up no attempt
 	after       time.Duration // until the retry
 	fingerprint string        // of the failure, "" where nothing failed
@@ -273,6 +275,10 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		if p.guard != nil {
 			delete(p.guard.begun, d.offset)
 		}
+	}
+	if r.stop && !p.revoked {
+		p.halted = true
+		s.revoke(p) // what has not begun is given up, and not fetched any more
 	}
 	if p.revoked { // what is to be retried comes again elsewhere
 		l.run, l.state = nil, laneIdle
@@ -309,6 +315,10 @@ func (s *lanes) settleState(l *lane, r result, probe bool, now time.Time) {
 		p.tally.Outages++
 		s.probeLater(l, now)
 	case r.pause && probe:
+		if r.fingerprint != p.outage.fingerprint { // it has ended, and this is another
+			p.outage = &outage{fingerprint: r.fingerprint, since: now, message: r.message}
+			p.tally.Outages++
+		}
 		s.hold(l) // at the end: the next probe is another key's
 		l2 := p.held.pop()
 		s.waiting += l2.queue.len()
@@ -363,7 +373,7 @@ func (s *lanes) refill(p *partition, now time.Time) {
 }
 
 // stalled reports whether p can take no more: fetching it should pause.
-func (p *partition) stalled() bool { return p.incoming.len() > 0 }
+func (p *partition) stalled() bool { return p.incoming.len() > 0 || p.halted }
 
 // revoke stops what has not begun; what runs may finish until drop. Waiting retries are given up: they come again elsewhere.
 func (s *lanes) revoke(p *partition) {

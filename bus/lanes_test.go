@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 //	assign NAME COMMITTED [METADATA] [batch=N] [linger=D] [start=N]
 //	add NAME OFFSET:KEY ...               OFFSET alone: the null key
 //	next                                  all runs that begin now
-//	finish NAME KEY [retry=I,J] [after=D] [pause]
+//	finish NAME KEY [retry=I,J] [after=D] [pause] [stop] [error=TEXT]
 //	after D                               time passes, and the timekeeper looks
 //	position NAME [clean]                 what is committed, at the end of a process clean, and is acknowledged
 //	watch NAME                            from the assignment on, the crash-loop guard
@@ -91,7 +91,7 @@ func (s *script) do(f []string) ([]string, error) {
 	opts := map[string]string{}
 	for _, a := range f[1:] {
 		k, v, ok := strings.Cut(a, "=")
-		if ok || a == "pause" || a == "clean" {
+		if ok || a == "pause" || a == "clean" || a == "stop" {
 			opts[k] = v
 		} else {
 			args = append(args, a)
@@ -223,6 +223,8 @@ func (s *script) finish(p *partition, key uint64, opts map[string]string) error 
 	s.running = slices.Delete(s.running, i, i+1)
 	var r result
 	_, r.pause = opts["pause"]
+	_, r.stop = opts["stop"]
+	r.fingerprint = opts["error"]
 	if text := opts["retry"]; text != "" {
 		for n := range strings.SplitSeq(text, ",") {
 			index, err := strconv.Atoi(n)

@@ -13,8 +13,17 @@ const (
 
 // outages recognises an outage from the failures of one consumer.
 type outages struct {
-	hits map[string]map[laneID]time.Time // fingerprint → key → when it failed last
+	hits map[string]*hits // by fingerprint
 }
+
+// hits are the keys that failed alike, each with when it did so last.
+type hits struct {
+	keys map[laneID]time.Time
+	last time.Time
+}
+
+// maxFingerprints bounds how many kinds of failure are looked at together: text that differs from event to event makes many.
+const maxFingerprints = 256
 
 type laneID struct {
 	topic     string
@@ -33,23 +42,49 @@ func (o *outages) succeeded() {
 // succeeds, however long the probes take: forgetting it would turn the next probes into dead letters.
 func (o *outages) failed(fingerprint string, id laneID, now time.Time) bool {
 	if o.hits == nil {
-		o.hits = map[string]map[laneID]time.Time{}
+		o.hits = map[string]*hits{}
 	}
-	keys := o.hits[fingerprint]
-	if keys == nil {
-		keys = map[laneID]time.Time{}
-		o.hits[fingerprint] = keys
+	h := o.hits[fingerprint]
+	if h == nil {
+		if len(o.hits) >= maxFingerprints {
+			o.purge(now)
+		}
+		h = &hits{keys: map[laneID]time.Time{}}
+		o.hits[fingerprint] = h
 	}
-	if len(keys) >= outageKeys {
+	h.last = now
+	if len(h.keys) >= outageKeys {
 		return true
 	}
-	keys[id] = now
-	for k, at := range keys {
+	h.keys[id] = now
+	for k, at := range h.keys {
 		if now.Sub(at) > outageWindow {
-			delete(keys, k)
+			delete(h.keys, k)
 		}
 	}
-	return len(keys) >= outageKeys
+	return len(h.keys) >= outageKeys
+}
+
+// purge makes room: what is out of the window goes, and if that is not enough, what failed longest ago, outages last.
+func (o *outages) purge(now time.Time) {
+	var oldest string
+	for f, h := range o.hits {
+		if len(h.keys) < outageKeys && now.Sub(h.last) > outageWindow {
+			delete(o.hits, f)
+			continue
+		}
+		known, out := o.hits[oldest], len(h.keys) >= outageKeys
+		if known == nil {
+			oldest = f
+			continue
+		}
+		if was := len(known.keys) >= outageKeys; out == was && h.last.Before(known.last) || was && !out {
+			oldest = f
+		}
+	}
+	if len(o.hits) >= maxFingerprints {
+		delete(o.hits, oldest)
+	}
 }
 
 // outage is the state of a paused partition.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -53,6 +54,31 @@ func TestOutageIsRecognised(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Errors whose text differs from event to event must not fill the memory, nor make an outage forgotten.
+func TestOutagesAreBounded(t *testing.T) {
+	t.Parallel()
+	var o outages
+	now := time.Unix(0, 0)
+	for k := range uint64(outageKeys) {
+		o.failed("down", laneID{"t", 0, k}, now)
+	}
+	for i := range uint64(5_000) {
+		now = now.Add(time.Millisecond)
+		o.failed(strconv.FormatUint(i, 10), laneID{"t", 0, i}, now)
+		if len(o.hits) > maxFingerprints {
+			t.Fatalf("%d fingerprints after %d failures", len(o.hits), i)
+		}
+	}
+	if !o.failed("down", laneID{"t", 0, 1}, now) {
+		t.Error("the outage was forgotten")
+	}
+	now = now.Add(2 * outageWindow)
+	o.failed("fresh", laneID{"t", 0, 1}, now)
+	if o.failed("fresh", laneID{"t", 0, 2}, now); len(o.hits) > 2 {
+		t.Errorf("%d fingerprints long after their window, want the outage and the fresh one", len(o.hits))
 	}
 }
 

@@ -83,6 +83,7 @@ type assignment struct {
 type simOutage struct {
 	probe     *run
 	failed    int             // probes that failed
+	kind      string          // fingerprint
 	last      string          // the lane of the last failed probe, where another waited then: now that one's turn has come
 	notBefore time.Time       // of the next probe
 	waiting   map[string]bool // lanes that met the outage
@@ -312,14 +313,16 @@ func (w *world) finished(r *run, res result) {
 	probe := a.outage != nil && a.outage.probe == r
 	switch {
 	case res.pause && a.outage == nil:
-		a.outage = &simOutage{notBefore: w.now.Add(100 * time.Millisecond), waiting: map[string]bool{r.name: true}}
+		a.outage = &simOutage{kind: res.fingerprint, notBefore: w.now.Add(100 * time.Millisecond), waiting: map[string]bool{r.name: true}}
 	case res.pause && probe:
 		o := a.outage
 		o.probe, o.last, o.waiting[r.name] = nil, "", true
 		if len(o.waiting) > 1 {
 			o.last = r.name
 		}
-		o.failed++
+		if o.failed++; o.kind != res.fingerprint { // another outage
+			o.failed, o.kind = 0, res.fingerprint
+		}
 		o.notBefore = w.now.Add(min(time.Second, 100*time.Millisecond<<min(o.failed, 10)))
 	case res.pause:
 		a.outage.waiting[r.name] = true

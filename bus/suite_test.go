@@ -64,6 +64,10 @@ func TestSuite(t *testing.T) {
 		{"StuckHandlerIsAbandonedAndNamed", false, stuckHandlerIsAbandonedAndNamed},
 		{"EventThatKillsItsProcessIsQuarantined", true, eventThatKillsItsProcessIsQuarantined},
 		{"CleanStopNeedsNoProbation", false, cleanStopNeedsNoProbation},
+		{"ExhaustedEventStopsItsPartition", true, exhaustedEventStopsItsPartition},
+		{"FourKeysAlikeAreNoOutage", false, fourKeysAlikeAreNoOutage},
+		{"EventForOneGroupIsPassedOverByOthers", false, eventForOneGroupIsPassedOverByOthers},
+		{"DeadLetterSentAgainKeepsItsOrigin", true, deadLetterSentAgainKeepsItsOrigin},
 	} {
 		if os.Getenv("OMNIBUS_TEST_KAFKA_NODES") == "3" && !s.nodes {
 			continue
