@@ -59,6 +59,8 @@ type consumer struct {
 	commitFails *Trouble   // guarded by mu
 	topics      topicIDs
 
+	parked *parkedKeys // nil: none ever are
+
 	kick     chan struct{} // capacity 1: the timekeeper should look again
 	doubt    chan struct{} // capacity 1: the topics should be looked at
 	urgent   chan struct{} // capacity 1: something waits for a commit
@@ -133,6 +135,15 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 			fn = mw(fn)
 		}
 		c.wrapped[h] = fn
+	}
+	if cfg.OnExhausted == ParkKey {
+		if slices.ContainsFunc(handlers, func(h Handler) bool { return h.batch != nil }) {
+			return nil, fmt.Errorf("%w: OnExhausted is %s, which keeps a key in order, and a batch has many keys", ErrHandlers, ParkKey)
+		}
+		if err := b.EnsureState(ctx, parkedTopic); err != nil {
+			return nil, err
+		}
+		c.parked = &parkedKeys{keys: map[partitionID]map[string]ParkedKey{}}
 	}
 	return c, c.lookAround(ctx)
 }

@@ -180,7 +180,11 @@ func (c *consumer) bury(ctx context.Context, dead *kgo.Record) error {
 }
 
 func (c *consumer) produceDead(ctx context.Context, dead *kgo.Record) error {
-	if err := c.bus.exists(ctx, dead.Topic); errors.Is(err, ErrUnknownTopic) {
+	if err := c.bus.exists(ctx, dead.Topic); errors.Is(err, ErrUnknownTopic) && dead.Topic == string(parkedTopic) {
+		if err := c.bus.EnsureState(ctx, parkedTopic); err != nil {
+			return err
+		}
+	} else if errors.Is(err, ErrUnknownTopic) {
 		if err := c.bus.ensureDLQ(ctx, event.Topic(dead.Topic).Source()); err != nil {
 			return err
 		}

@@ -32,6 +32,12 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 		c.passOver(ctx, rec, l.attempt)
 		return result{skipped: 1}
 	}
+	if known, ok := releaseWish(rec); ok && targetGroup(rec) == c.cfg.Group {
+		return c.release(ctx, rec, known)
+	}
+	if k, ok := c.isParked(rec); ok {
+		return c.follow(ctx, l, rec, k)
+	}
 	d, h, err := c.open(rec, l.attempt)
 	if err == nil {
 		began := time.Now()
@@ -172,13 +178,22 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if event.Topic(rec.Topic).IsDLQ() || c.cfg.Broadcast {
 		return c.withoutDLQ(ctx, index, rec, err, kind)
 	}
+	return c.toDeadLetters(ctx, l, index, rec, err)
+}
+
+// toDeadLetters settles one record of a run by its dead letter, once that is acknowledged.
+func (c *consumer) toDeadLetters(ctx context.Context, l *lane, index int, rec *kgo.Record, err error) result {
+	now := time.Now()
 	first := l.firstErr
 	if first.IsZero() {
 		first = now
 	}
 	dead := c.deadLetter(rec, err, l.attempt, first, now)
 	l.burying.Store(true)
-	buried := c.bury(ctx, dead)
+	buried := c.parkBy(ctx, rec, err)
+	if buried == nil {
+		buried = c.bury(ctx, dead)
+	}
 	l.burying.Store(false)
 	if buried != nil {
 		return result{retry: []int{index}, after: time.Second}
@@ -188,7 +203,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if t := c.bus.cfg.Trace.Dead; t != nil {
 		t(ctx, ParseDeadLetter(fromKafka(dead)))
 	}
-	return result{fingerprint: kind, dead: 1}
+	return result{fingerprint: fingerprint(err), dead: 1}
 }
 
 // stopAt stops a partition at an event that no attempt is left for.
@@ -223,7 +238,7 @@ func (c *consumer) handleBatch(ctx context.Context, l *lane) result {
 	var records []Record
 	var at []int // in the run
 	for i, d := range l.run {
-		if c.isForOthers(d.record) {
+		if _, wish := releaseWish(d.record); wish || c.isForOthers(d.record) {
 			c.passOver(ctx, d.record, l.attempt)
 			continue
 		}

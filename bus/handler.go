@@ -139,11 +139,12 @@ type Exhausted int
 // What becomes of an event that no further attempt can help.
 const (
 	ToDeadLetter  Exhausted = iota // it goes to the dead letters, and later events of its key go on
+	ParkKey                        // it does, and later events of its key follow, in order, until [Bus.ReleaseKey]; not with batch handlers
 	StopPartition                  // it stays unsettled and nothing later of its partition begins, until the consumer starts anew; see [Bus.Faults]
 )
 
 func (e Exhausted) String() string {
-	return [...]string{"dlq", "stop_partition"}[e]
+	return [...]string{"dlq", "dlq_and_park_key", "stop_partition"}[e]
 }
 
 // Start is where reading begins.

@@ -106,6 +106,15 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	if err := c.learnTopics(ctx, slices.Collect(maps.Keys(offsets))); err != nil {
 		return nil, fmt.Errorf("find the ids of topics: %w", err)
 	}
+	var ids []partitionID
+	for topic, parts := range offsets {
+		for p := range parts {
+			ids = append(ids, partitionID{topic, p})
+		}
+	}
+	if err := c.loadParked(ctx, ids); err != nil {
+		return nil, err
+	}
 	var begun []Coordinates
 	c.mu.Lock()
 	c.rebalances.Assigned++
@@ -115,11 +124,8 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 			c.fetched[id] = fetchedOffset{offset: -1, start: at}
 		}
 	}
-	for topic, parts := range offsets {
-		for p := range parts {
-			id := partitionID{topic, p}
-			begun = append(begun, id.at(c.begin(id)))
-		}
+	for _, id := range ids {
+		begun = append(begun, id.at(c.begin(id)))
 	}
 	c.mu.Unlock()
 	c.tell(c.bus.cfg.Trace.Assigned, begun)

@@ -65,6 +65,7 @@ func TestSuite(t *testing.T) {
 		{"EventThatKillsItsProcessIsQuarantined", true, eventThatKillsItsProcessIsQuarantined},
 		{"CleanStopNeedsNoProbation", false, cleanStopNeedsNoProbation},
 		{"ExhaustedEventStopsItsPartition", true, exhaustedEventStopsItsPartition},
+		{"ParkedKeyFollowsIntoTheDeadLetters", true, parkedKeyFollowsIntoTheDeadLetters},
 		{"FourKeysAlikeAreNoOutage", false, fourKeysAlikeAreNoOutage},
 		{"EventForOneGroupIsPassedOverByOthers", false, eventForOneGroupIsPassedOverByOthers},
 		{"DeadLetterSentAgainKeepsItsOrigin", true, deadLetterSentAgainKeepsItsOrigin},

@@ -112,6 +112,7 @@ const (
 	ClassNoDispatcher = "no_dispatcher"     // no handler takes this event type
 	ClassPermanent    = "permanent"         // the handler said so
 	ClassExhausted    = "retries_exhausted" // every attempt failed
+	ClassKeyParked    = "key_parked"        // an earlier event of its key went to the dead letters, see ParkKey
 	ClassCrashSuspect = "crash_suspect"     // the process ended again and again while it was handled: it was not tried any more
 )
 
