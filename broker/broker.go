@@ -4,7 +4,9 @@
 //
 // A directory that does not match what the broker left there is refused with a [*CorruptError], never mended silently. The one
 // exception is an entry that was being written when the process died: it was never acknowledged, is cut, and is reported by
-// [Broker.Recovery].
+// [Broker.Recovery]. [Repair] keeps what is whole of a refused directory, on purpose.
+//
+// Writes are refused, with errors that clients retry, before the disk is full; [Broker.Faults] makes requests fail on purpose.
 //
 // Records are removed only from topics that set retention.ms or retention.bytes themselves, once an hour. Compacted topics
 // are kept whole: the compaction of the broker inside is not safe against a kill.
@@ -210,7 +212,11 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 
 // sumUp makes sure that after a kill a changed byte of the small files is noticed.
 func (b *Broker) sumUp() error {
-	c := newChecksums(b.dir, b.cluster, b.fail, b.stop)
+	flush := func() error { return syncDir(logDir(b.dir)) }
+	if s := b.ln.sync; s != nil {
+		flush = s.wait
+	}
+	c := newChecksums(b.dir, b.cluster, flush, b.fail, b.stop)
 	if err := c.begin(); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ func (s *sums) write(dir string) error {
 type checksums struct {
 	dir    string
 	inner  *kfake.Cluster
+	flush  func() error // makes what was written so far durable
 	failed func(error)
 	stop   <-chan struct{}
 
@@ -119,9 +120,9 @@ func stateKeys() []kmsg.Key {
 	}
 }
 
-func newChecksums(dir string, inner *kfake.Cluster, failed func(error), stop <-chan struct{}) *checksums {
+func newChecksums(dir string, inner *kfake.Cluster, flush func() error, failed func(error), stop <-chan struct{}) *checksums {
 	c := &checksums{
-		dir: dir, inner: inner, failed: failed, stop: stop,
+		dir: dir, inner: inner, flush: flush, failed: failed, stop: stop,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), again: make(chan struct{}),
 	}
 	c.sums.Files = make(map[string][]byte)
@@ -193,6 +194,10 @@ func (c *checksums) begin() error {
 // after makes the sums of the state again if no request has begun since the n-th was under way.
 func (c *checksums) after(n int64) error {
 	c.inner.ListenAddrs() // as above: it has been handled
+	// The files must reach the disk before their sums do, or a loss of power in between looks like damage.
+	if err := c.flush(); err != nil {
+		return err
+	}
 	<-c.turn
 	defer func() { c.turn <- struct{}{} }()
 	if c.ended || c.asked.Load() != n {
