@@ -12,6 +12,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/telemetry"
 )
 
 // health answers whether the process lives and whether it can work.
@@ -19,6 +20,7 @@ type health struct {
 	mu      sync.Mutex
 	reasons []string // it does not work, whatever others say
 	parts   []part
+	metrics *telemetry.Metrics
 }
 
 // part is somebody to ask; a nil func has nothing to say.
@@ -34,8 +36,11 @@ func (h *health) add(p part) {
 	h.parts = append(h.parts, p)
 }
 
-// addBus adds a bus.
-func (h *health) addBus(b *bus.Bus) { h.add(part{b.Faults, b.Degraded}) }
+// addBus adds a bus, which is measured too.
+func (h *health) addBus(b *bus.Bus) {
+	h.add(part{b.Faults, b.Degraded})
+	h.metrics.Watch(b)
+}
 
 // is says why nothing works; without a reason the parts are asked.
 func (h *health) is(reasons ...string) {
@@ -78,6 +83,7 @@ type liveness struct {
 
 func (h *health) handler(faults http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h.metrics.Handler())
 	mux.Handle("/faults", faults)
 	mux.Handle("/faults/{id}", faults)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {

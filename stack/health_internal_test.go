@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/omninode-ai/omnibus/bus/bustest"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/telemetry"
 )
 
 func TestReadinessTellsAnOutageFromAFault(t *testing.T) {
@@ -32,7 +34,7 @@ func TestReadinessTellsAnOutageFromAFault(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := bustest.Over(t, bus.Config{Brokers: c.Addrs(), Service: "health", Catalog: catalog, Dial: network.Dial})
-		state := new(health)
+		state := &health{metrics: telemetry.New(slog.New(slog.DiscardHandler))}
 		state.addBus(b.Bus)
 
 		var down error

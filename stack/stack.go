@@ -16,6 +16,7 @@ import (
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/telemetry"
 )
 
 // Config says what to run. Bus needs a Service and a Catalog.
@@ -23,7 +24,7 @@ type Config struct {
 	Bus      bus.Config     // with an embedded broker its Brokers are that one
 	Broker   *broker.Config // the embedded broker; nil: the brokers of Bus
 	Services []string       // which of [Services] to run; none is allowed
-	HTTP     string         // where /livez, /readyz and /faults are served; empty is nowhere
+	HTTP     string         // where /livez, /readyz, /metrics and /faults are served; empty is nowhere
 	Logger   *slog.Logger   // default: discarded
 }
 
@@ -65,8 +66,9 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 		return err
 	}
 	info := Info{Services: cfg.Services}
-	state, wrong := &health{reasons: []string{"starting"}}, new(faults)
+	state, wrong := &health{reasons: []string{"starting"}, metrics: telemetry.New(cfg.Logger)}, new(faults)
 	if cfg.HTTP != "" {
+		cfg.Bus.Trace = state.metrics.Trace(cfg.Bus.Trace)
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP)
 		if err != nil {
 			return cannotListen(ctx, cfg.HTTP, err)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -90,6 +91,17 @@ func TestStackAnswersRequests(t *testing.T) {
 				t.Errorf("answered with %s, %v", r.Value, err)
 			}
 			break
+		}
+		metrics := string(get(t, info.URL+"/metrics").body)
+		for _, series := range []string{ // of the service's bus, and of the stack's own
+			`messaging_client_sent_messages_total{error_type="",messaging_destination_name="omninode.bridge.response.stamp.v1",`,
+			`messaging_client_sent_messages_total{error_type="",messaging_destination_name="_omnibus.ready",`,
+			`omnibus_consumer_in_flight{messaging_consumer_group_name="bridge"}`,
+			`omnibus_consumer_lag_measured 1`,
+		} {
+			if !strings.Contains(metrics, series) {
+				t.Errorf("/metrics lacks %s", series)
+			}
 		}
 	})
 	if err != nil {

@@ -25,6 +25,7 @@ var may = map[string]string{
 	"deadletter": "bus contracts contracts/* event schema internal/jsonx",
 
 	// L4: programs on the public API; none imports another.
+	"telemetry":  "bus event",
 	"services/*": "bus contracts contracts/* event internal/jsonx",
 	"examples/*": "bus bus/bustest contracts contracts/* event services/bridge",
 
@@ -56,6 +57,7 @@ var only = map[string]string{
 
 	"github.com/go-json-experiment/json":         "internal/jsonx",
 	"github.com/santhosh-tekuri/jsonschema/v6":   "schema",
+	"github.com/prometheus":                      "telemetry",
 	"github.com/spf13/cobra":                     "internal/cli",
 	"charm.land/lipgloss/v2":                     "internal/cli",
 	"github.com/Shopify/toxiproxy/v2":            "internal/chaos",
