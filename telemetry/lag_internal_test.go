@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,11 +26,11 @@ func gathered(t *testing.T, c prometheus.Collector) map[string]float64 {
 	out := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			name := f.GetName()
+			words := []string{f.GetName()}
 			for _, l := range m.GetLabel() {
-				name += " " + l.GetValue()
+				words = append(words, l.GetValue())
 			}
-			out[name] = m.GetGauge().GetValue()
+			out[strings.Join(words, " ")] = m.GetGauge().GetValue()
 		}
 	}
 	return out

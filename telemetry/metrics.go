@@ -148,7 +148,7 @@ func (m *Metrics) Handler() http.Handler {
 }
 
 // Trace gives the hooks that measure a bus; put them into its Config. What is in also is called as well; nil is nothing. The hooks
-// never block, and take about a tenth of a microsecond.
+// never wait for anything, allocate nothing, and take less than a microsecond each.
 func (m *Metrics) Trace(also *bus.Trace) *bus.Trace {
 	var t bus.Trace
 	if also != nil {
