@@ -87,7 +87,7 @@ type Trace struct {
 	// The partitions of a group. At the end of Consume none is revoked.
 	Assigned  func(group string, from Coordinates) // before anything is fetched; offset -1: where the log begins
 	Revoked   func(group string, p Coordinates)    // given back: what ran had its grace time, the last commit was made; offset -1
-	Lost      func(group string, p Coordinates)    // others may have had it already: nothing was committed; offset -1
+	Lost      func(group string, p Coordinates)    // others may have had it already: what was settled last is not committed; offset -1
 	Committed func(c Commit)
 }
 

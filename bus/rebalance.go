@@ -249,11 +249,13 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 	if !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
 		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", slog.String("group", c.cfg.Group))
 	}
+	as := c.bus.cfg.Trace.Revoked
 	if err := c.commit(ctx, mine, true); err != nil {
 		c.bus.log.WarnContext(ctx, "commit at revoke failed: events since the last commit come again", slog.String("group", c.cfg.Group), slog.String("error", err.Error()))
+		as = c.bus.cfg.Trace.Lost // a broker that was killed has forgotten who we are, and the client calls that a revoke too
 	}
 	c.forget(ids, errRevoked)
-	c.tell(c.bus.cfg.Trace.Revoked, given)
+	c.tell(as, given)
 }
 
 // rebalanceGrace is half of the client's rebalance timeout, so that the commit has the other half.

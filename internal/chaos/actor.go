@@ -34,6 +34,7 @@ type orders struct {
 
 	Brokers []string          `json:"brokers,omitempty"`
 	Through map[string]string `json:"through,omitempty"` // address of a broker → the proxy in front of it
+	Patient millis            `json:"patient_ms"`        // how long to wait for an acknowledgement
 	Work    work              `json:"work"`
 
 	Events int     `json:"events,omitempty"` // of a producer: how many
@@ -62,9 +63,16 @@ func act(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	say := &voice{w: stdout}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	told := make(chan string)
 	go func() { // ends with the standard input, at the latest with the process
 		defer end()
-		_, _ = io.Copy(io.Discard, in) // however it ends, it has ended
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			select {
+			case told <- lines.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
 	}()
 	switch o.Role {
 	case roleProducer:
@@ -72,7 +80,7 @@ func act(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	case roleConsumer:
 		err = consume(ctx, o, say)
 	case roleBroker:
-		err = serve(ctx, o, say)
+		err = serve(ctx, o, told, say)
 	default:
 		err = fmt.Errorf("no role is called %q", o.Role)
 	}
@@ -96,7 +104,7 @@ func openBus(ctx context.Context, o orders, trace *bus.Trace, log io.Writer) (*b
 		return nil, err
 	}
 	cfg := bus.Config{
-		Brokers: o.Brokers, Service: "chaos", Instance: o.Name, Catalog: catalog, Trace: trace, PublishTimeout: publishTimeout,
+		Brokers: o.Brokers, Service: "chaos", Instance: o.Name, Catalog: catalog, Trace: trace, PublishTimeout: o.Patient.duration(),
 		Dial: o.dial, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for {
@@ -109,9 +117,6 @@ func openBus(ctx context.Context, o orders, trace *bus.Trace, log io.Writer) (*b
 		}
 	}
 }
-
-// publishTimeout is short, so that a broker that is killed leaves outcomes unknown.
-const publishTimeout = 2 * time.Second
 
 func (o orders) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if proxy, ok := o.Through[addr]; ok {

@@ -62,7 +62,7 @@ func (r *run) startKafka(ctx context.Context) error {
 	r.cluster.kafka, r.addrs = c, c.Brokers()
 	acting := make(chan struct{}, 1)
 	for n := range r.profile.kafka {
-		r.victims["broker/"+strconv.Itoa(n+1)] = kafkaNode{cluster: c, node: n + 1, acting: acting, whole: r.awaitReplicas}
+		r.victims["broker/"+strconv.Itoa(n+1)] = kafkaNode{run: r, cluster: c, node: n + 1, acting: acting}
 	}
 	return nil
 }
@@ -106,10 +106,10 @@ func (r *run) awaitReplicas(ctx context.Context) error {
 // kafkaNode is a node of a Kafka cluster. One node at a time: all nodes of a cluster share acting, so that two of three are
 // always there.
 type kafkaNode struct {
+	run     *run
 	cluster *parts.Cluster
 	node    int
 	acting  chan struct{} // capacity 1
-	whole   func(ctx context.Context) error
 }
 
 func (k kafkaNode) hold(ctx context.Context) (release func(), err error) { return hold(ctx, k.acting) }
@@ -117,10 +117,14 @@ func (k kafkaNode) hold(ctx context.Context) (release func(), err error) { retur
 func (k kafkaNode) running() bool { return true }
 
 func (k kafkaNode) start(ctx context.Context) error {
+	began := time.Now()
 	if err := k.cluster.Start(ctx, k.node); err != nil {
 		return err
 	}
-	return k.whole(ctx)
+	started := time.Now()
+	err := k.run.awaitReplicas(ctx)
+	k.run.note("node %d started in %v, and all replicas were in sync %v later", k.node, started.Sub(began), time.Since(started))
+	return err
 }
 
 func (k kafkaNode) kill() error { return k.cluster.Kill(k.node) }
@@ -137,5 +141,5 @@ func (k kafkaNode) thaw(ctx context.Context) error {
 	if err := k.cluster.Thaw(k.node); err != nil {
 		return err
 	}
-	return k.whole(ctx)
+	return k.run.awaitReplicas(ctx)
 }

@@ -49,6 +49,8 @@ func (r *run) inflict(ctx context.Context, f fault) (happened bool, err error) {
 		return true, r.storm(ctx, f)
 	case outage:
 		return true, r.outage(ctx, f)
+	case refuse:
+		return true, r.refuse(ctx, f)
 	case corrupt:
 		return true, r.corrupt(ctx, f)
 	case network:
@@ -100,6 +102,16 @@ func (r *run) spoil(ctx context.Context, f fault) error {
 		p.set(fair())
 	}
 	return nil
+}
+
+// refuse lets the broker answer with an error for a while. One that is killed meanwhile has forgotten it by then.
+func (r *run) refuse(ctx context.Context, f fault) error {
+	defer r.during(f)()
+	if err := r.cluster.embedded.tell(f.With); err != nil {
+		return err
+	}
+	pause(ctx, f.For.duration())
+	return r.cluster.embedded.tell(tellClear)
 }
 
 // endWithin is how long a broker has to end in order.

@@ -93,11 +93,10 @@ func (s settings) run(ctx context.Context, out io.Writer) (err error) {
 		plan: p, profile: prof, dir: dir, out: out, victims: map[string]victim{}, counts: map[string]int{}, proxies: map[string][]*proxy{},
 		work: work{Run: fmt.Sprintf("%s-%d", p.Profile, p.Seed), Topic: topic, Partitions: prof.partitions, Keys: prof.keys, Mix: prof.mix},
 	}
-	res, err := r.play(ctx)
+	rep, err := r.perform(ctx)
 	if err != nil {
 		return fmt.Errorf("%s (seed %d): %w; ledgers, logs and the schedule are in %s", p.Profile, p.Seed, err, dir)
 	}
-	rep := r.report(ctx, res)
 	if err := rep.print(out); err != nil {
 		return err
 	}

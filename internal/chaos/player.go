@@ -181,6 +181,14 @@ func (p *player) signal(s syscall.Signal) error {
 	return nil
 }
 
+// tell says something to the process, if there is one.
+func (p *player) tell(line string) error {
+	if !p.running() {
+		return nil
+	}
+	return p.process().tell(line)
+}
+
 // end kills what still runs and waits until nothing of the player is left.
 func (p *player) end() error {
 	err := errors.Join(p.signal(syscall.SIGCONT), p.kill())

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
@@ -122,13 +123,35 @@ func (p *process) stop(ctx context.Context) error {
 	case <-p.gone:
 		return p.how()
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("%s did not end: %w", p.name, context.Cause(ctx)), p.kill())
+		return errors.Join(fmt.Errorf("%s did not end: %w; where it stood is in its log", p.name, context.Cause(ctx)), p.dump(), p.kill())
 	}
+}
+
+// dump lets the process write down what its goroutines do, and end by that.
+func (p *process) dump() error {
+	if err := p.signal(syscall.SIGQUIT); err != nil {
+		return err
+	}
+	timer := time.NewTimer(5 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-p.gone:
+	case <-timer.C:
+	}
+	return nil
 }
 
 func (p *process) signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %s: %w", p.name, s, err)
+	}
+	return nil
+}
+
+// tell writes a line to the process's standard input. One that has just ended hears nothing, which is no error.
+func (p *process) tell(line string) error {
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("tell %s: %w", p.name, err)
 	}
 	return nil
 }

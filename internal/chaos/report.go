@@ -24,15 +24,37 @@ type report struct {
 	Findings []string
 }
 
+// perform does what the profile is about and reports on it.
+func (r *run) perform(ctx context.Context) (report, error) {
+	if r.profile.trials {
+		err := r.try(ctx)
+		rep := r.head(ctx)
+		rep.Rows = append(rep.Rows, r.outcomes...)
+		return rep, err
+	}
+	res, err := r.play(ctx)
+	if err != nil {
+		return report{}, err
+	}
+	return r.report(ctx, res), nil
+}
+
+// head is how every report begins.
+func (r *run) head(ctx context.Context) report {
+	return report{
+		Title: fmt.Sprintf("%s, seed %d", r.plan.Profile, r.plan.Seed), Findings: r.findings,
+		Rows: [][2]string{
+			{"date", time.Now().UTC().Format("2006-01-02 15:04 UTC")}, {"machine", machine(ctx)}, {"broker", r.brokerName()},
+		},
+	}
+}
+
 func (r *run) report(ctx context.Context, res result) report {
-	rep := report{Title: fmt.Sprintf("%s, seed %d", r.plan.Profile, r.plan.Seed), Findings: r.findings}
+	rep := r.head(ctx)
 	add := func(what, format string, args ...any) {
 		rep.Rows = append(rep.Rows, [2]string{what, fmt.Sprintf(format, args...)})
 	}
 	h := res.history
-	add("date", "%s", time.Now().UTC().Format("2006-01-02 15:04 UTC"))
-	add("machine", "%s", machine(ctx))
-	add("broker", "%s", r.brokerName())
 	add("members", "%s", r.profile.cast)
 	add("events", "%d by the producers, %d records in the topic", h.Events, h.Records)
 	add("took", "%.0f s", res.took.Seconds())

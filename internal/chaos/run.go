@@ -38,6 +38,7 @@ type run struct {
 	began      time.Time
 
 	mu       sync.Mutex
+	outcomes [][2]string // of trials
 	findings []string
 	counts   map[string]int // faults by "kind role"
 	done     int            // faults
@@ -230,7 +231,7 @@ func (r *run) share(p *player, n, life int) (orders, bool) {
 		remaining -= time.Since(r.began)
 	}
 	return orders{
-		Role: roleProducer, Brokers: r.addrs, Work: r.work, Seed: r.plan.Seed*1000 + uint64(100*n+life),
+		Role: roleProducer, Brokers: r.addrs, Patient: inMillis(r.profile.patience), Work: r.work, Seed: r.plan.Seed*1000 + uint64(100*n+life),
 		Events: left, Rate: float64(left) / max(remaining, time.Second).Seconds(),
 	}, left > 0
 }

@@ -150,3 +150,16 @@ func TestUnknownWeatherIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestEverythingThatProfilesDrawFromIsKnown(t *testing.T) {
+	for _, with := range weathers() {
+		if _, err := forecast(with); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, with := range refusals() {
+		if _, err := refusal(with); err != nil {
+			t.Error(err)
+		}
+	}
+}

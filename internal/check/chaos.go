@@ -28,7 +28,7 @@ func chaos(ctx context.Context, w io.Writer, args []string) error {
 
 func chaosSteps(report string) []step {
 	steps := []step{{name: "parts", alone: alone("parts"), run: installParts}}
-	for _, profile := range []string{"embedded", "outage", "kafka3"} {
+	for _, profile := range []string{"embedded", "outage", "trials", "kafka3"} {
 		args := []string{"run", "./internal/chaos", "-profile", profile}
 		if report != "" {
 			args = append(args, "-report", report)

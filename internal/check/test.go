@@ -24,6 +24,7 @@ func everything() []step {
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
 		stepOf("chaos", goCommand("run", "./internal/chaos", "-profile", "short")),
+		stepOf("chaos-trials", goCommand("run", "./internal/chaos", "-profile", "trials")),
 		tested("interop", interopTests()),
 		{name: "interop-kafka", alone: alone("interop-kafka"), run: onKafka(1, interopTests())},
 	}

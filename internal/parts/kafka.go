@@ -191,7 +191,15 @@ func (c *Cluster) settings(n *node) string {
 		for _, other := range c.nodes {
 			voters = append(voters, strconv.Itoa(other.id)+"@"+other.controller)
 		}
-		lines = append(lines, "controller.quorum.voters="+strings.Join(voters, ","))
+		lines = append(lines,
+			"controller.quorum.voters="+strings.Join(voters, ","),
+			// A node that died is missed after three seconds, not nine, and the others elect another controller as soon.
+			"broker.session.timeout.ms=3000",
+			"broker.heartbeat.interval.ms=500",
+			"controller.quorum.fetch.timeout.ms=1500",
+			"controller.quorum.election.timeout.ms=1000",
+			"controller.quorum.election.backoff.max.ms=500",
+		)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

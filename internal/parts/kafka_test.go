@@ -60,6 +60,34 @@ func TestStartWithoutInstallation(t *testing.T) {
 	}
 }
 
+func TestANodeComesBackOnItsData(t *testing.T) {
+	c := start(t, 1)
+	cl := client(t, c)
+	createTopic(t, cl, 1)
+	produceAndConsume(t, cl, 0)
+	if err := c.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	produceAndConsume(t, cl, 1)
+	if err := errors.Join(c.Freeze(1), c.Thaw(1)); err != nil {
+		t.Fatal(err)
+	}
+	produceAndConsume(t, cl, 2)
+	if err := c.Shut(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	produceAndConsume(t, cl, 3)
+	if err := c.Start(t.Context(), 2); err == nil {
+		t.Error("a node that the cluster does not have was started")
+	}
+}
+
 func start(t *testing.T, nodes int) *parts.Cluster {
 	t.Helper()
 	c, err := parts.StartKafka(t.Context(), parts.Kafka{Nodes: nodes, CacheDir: cache})
