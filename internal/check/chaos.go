@@ -58,7 +58,7 @@ func appendTo(file, text string) error {
 const chaosHead = `# Fault runs
 
 What ` + "`make chaos ARGS=\"-report docs/reference/chaos.md\"`" + ` came to when it was run last. Each run is a set of processes, faults drawn from its
-seed, and a checker that holds the ledgers of all of them and the topics against the promises; how that works is told in
-[how it is tested](../explanation/how-it-is-tested.md). "Lost", "reordered" and their like have to be 0. To run the same again:
+seed, and a checker that holds the ledgers of all of them and the topics against the promises: see
+[fault runs](../explanation/fault-runs.md). "Lost", "reordered" and their like have to be 0. To run the same again:
 ` + "`go run ./internal/chaos -profile PROFILE -seed SEED`" + `.
 `
