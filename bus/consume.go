@@ -70,6 +70,7 @@ type consumer struct {
 	fetched  map[partitionID]fetchedOffset  // by OnOffsetsFetched for the assignment that follows; guarded by mu
 	existing map[event.Topic]map[int32]bool // partitions that were there at the start; not changed after
 	fatal    context.CancelCauseFunc
+	cut      context.CancelFunc // ends the client without waiting; nil: it needs none
 }
 
 type partitionContext struct {
@@ -229,7 +230,7 @@ func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error
 		}
 	}
 	c.forget(nil, errDrained)
-	c.client.CloseAllowingRebalance()
+	c.leave()
 	if ctx.Err() == nil {
 		errs = append(errs, context.Cause(polling))
 	}
@@ -239,6 +240,20 @@ func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error
 		c.wg.Wait()
 	}
 	return errors.Join(errs...)
+}
+
+// leaveWithin is how long leaving the group may take.
+const leaveWithin = 3 * time.Second
+
+// leave leaves the group and closes the client. A join is answered only when all other members have joined too, which may take a
+// minute, and until then the client would not leave: the others will then miss us after the session timeout instead.
+func (c *consumer) leave() {
+	if c.cut != nil {
+		timer := time.AfterFunc(leaveWithin, c.cut)
+		defer c.cut()
+		defer timer.Stop()
+	}
+	c.client.CloseAllowingRebalance()
 }
 
 // openGroup joins the group.
@@ -264,8 +279,11 @@ func (c *consumer) openGroup(context.Context) error {
 		}
 		opts = append(opts, kgo.ConsumeTopics(all...))
 	}
+	life, cut := context.WithCancel(context.Background())
+	c.cut = cut
 	opts = append(
 		opts,
+		kgo.WithContext(life),
 		kgo.ConsumerGroup(c.cfg.Group),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),

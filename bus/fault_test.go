@@ -405,3 +405,25 @@ func (r *stage) notes20(n int) {
 		r.t.Fatal(err)
 	}
 }
+
+func TestConsumerEndsThoughItsJoinIsNotAnswered(t *testing.T) {
+	faulty(t, nil, func(t *testing.T, r *stage, c *brokertest.Cluster) {
+		if _, err := c.Faults().Add(broker.Fault{Key: "join", Delay: 50 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- r.Consume(ctx, r.group("g"), bus.HandleType(r.topic, func(context.Context, bus.Delivery) error { return nil }))
+		}()
+		pause(t.Context(), 2*time.Second)
+		cancel()
+		asked := time.Now()
+		if err := <-done; err != nil {
+			t.Errorf("consume: %v", err)
+		}
+		if took := time.Since(asked); took > 5*time.Second {
+			t.Errorf("it took %v to end", took)
+		}
+	})
+}
