@@ -143,7 +143,7 @@ func (c *checker) judge(a *assignment, r repeat) {
 	at := place(a.part, r.offset)
 	age := a.endedAt - r.settled
 	switch within := c.in.CommitWithin; {
-	case a.taken > 0 && r.settled < a.taken-int64(slack):
+	case a.taken > 0 && r.settled < a.taken-c.slack():
 		c.rep.find(H8, where, "%s %sit was settled before a position of its partition was read that was then committed", at, before)
 	case a.spared[r.offset] || c.faulty(r.settled, a.endedAt):
 		c.excuse(a)

@@ -21,8 +21,9 @@ type Input struct {
 	RecoverIn    time.Duration // default 60 s: from the end of the last fault until everything is committed
 }
 
-// slack is for what happens between an event's end in the ledger and its settling in the process.
-const slack = 250 * time.Millisecond
+// slack is for what happens between an event's end in the ledger and its settling in the process: a quarter of CommitWithin, as
+// both take longer where processes wait for a processor.
+func (c *checker) slack() int64 { return int64(c.in.CommitWithin) / 4 }
 
 // Check holds a history against the rules. Its error says that the history could not be read; what broke a rule is in the
 // report. It reads the ledgers a second time to tell the history of what it found. A million events take some 150 MB.
