@@ -86,7 +86,8 @@ func TestActorWritesWhatHappens(t *testing.T) {
 		}
 		want := []string{
 			"pub.invoke 0", "pub.invoke 0", "pub.invoke 0", "pub.ok 0", "pub.ok 1", "pub.ok 2", "pub.invoke 0", "pub.fail -1",
-			"assign 0", "start 0", "retry 0", "commit 0", "start 0", "done 0", "start 1", "retry 1", "dlq.ack 1", "start 2", "skip 2", "commit 3", "exit 0",
+			"assign 0", "commit 0", "start 0", "retry 0", "start 0", "done 0", "start 1", "retry 1", "dlq.ack 1", "start 2", "skip 2",
+			"commit 3", "commit 3", "exit 0", // the last one says that the stop was clean
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("ledger (-want +got):\n%s", diff)
