@@ -2,7 +2,7 @@ GOLANGCI := go tool -modfile=tools.mod golangci-lint
 CHECK    := go run ./internal/check
 
 .DEFAULT_GOAL := help
-.PHONY: up test check chaos bench fuzz fmt help
+.PHONY: up test check defects chaos bench fuzz fmt help
 
 up: ## build bin/omnibus and start the whole stack in the foreground (ARGS="--ephemeral")
 	@go build -o bin/omnibus ./cmd/omnibus && exec bin/omnibus up $(ARGS)
@@ -12,6 +12,9 @@ test: ## everything: vet, lint, all tests, race, real Kafka, librdkafka (STEPS="
 
 check: ## the inner loop: vet, format, lint, layers, schema drift, tests of changed packages
 	@$(CHECK) check $(STEPS)
+
+defects: ## plant every defect, one after the other, and print the check that found it; red if one was not found
+	@cd internal/defects && go test -tags=defects -count=1 -timeout=2m
 
 chaos: ## kill, freeze and cut off everything for half an hour and hold it against the promises (ARGS="-report FILE")
 	@$(CHECK) chaos $(ARGS)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/omninode-ai/omnibus/internal/defect"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
@@ -197,7 +198,9 @@ func (r *recovery) unclean(ctx context.Context) error {
 		}
 	}
 	r.report.Producers = len(r.producers.windows)
-	r.plan(r.writeProducers)
+	if !defect.On(defect.LostWindows) {
+		r.plan(r.writeProducers)
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/defect"
 )
 
 // How far polling may be ahead of the handlers: above the first it stops, below the second it goes on.
@@ -224,7 +225,7 @@ func (c *consumer) run(ctx context.Context, open func(ctx context.Context) error
 	stopHelpers()
 	aside.Wait()
 	var errs []error
-	if !c.cfg.Broadcast {
+	if !c.cfg.Broadcast && !defect.On(defect.NoLastCommit) {
 		if err := c.commitLast(context.WithoutCancel(ctx)); err != nil {
 			errs = append(errs, &Error{Op: "commit", Partition: -1, Offset: -1, Err: err})
 		}
@@ -444,6 +445,9 @@ func (c *consumer) pauseFetch(p *partition) {
 func (c *consumer) laneKey(p *partition, r *kgo.Record) uint64 {
 	if p.batch.Max > 0 || r.Key == nil {
 		return 0
+	}
+	if defect.On(defect.TwoLanes) {
+		return uint64(r.Offset % 2)
 	}
 	return maphash.Bytes(c.seed, r.Key)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/defect"
 )
 
 // DeadLetter is an event that a group could not handle: the original key, value and headers, and why.
@@ -73,8 +75,14 @@ func (c *consumer) deadLetter(rec *kgo.Record, err error, attempts int, firstFai
 	add("failed-at", stamp(now))
 	add("consumer-group", c.cfg.Group)
 	add("consumer-instance", c.bus.cfg.Instance)
-	add("redrive-count", strconv.Itoa(redrives(rec)))
-	return &kgo.Record{Topic: string(event.Topic(rec.Topic).DLQ()), Key: rec.Key, Value: rec.Value, Headers: hs}
+	if !defect.On(defect.BareDead) {
+		add("redrive-count", strconv.Itoa(redrives(rec)))
+	}
+	value := rec.Value
+	if defect.On(defect.AlterDead) {
+		value = append(slices.Clone(value), '\n')
+	}
+	return &kgo.Record{Topic: string(event.Topic(rec.Topic).DLQ()), Key: rec.Key, Value: value, Headers: hs}
 }
 
 // origin says where rec first lay. That is written once: an event that was sent again brings it along. A record that only claims
@@ -154,7 +162,7 @@ func (c *consumer) bury(ctx context.Context, dead *kgo.Record) error {
 	wait := firstWait
 	for {
 		err := c.produceDead(ctx, dead)
-		if err == nil {
+		if err == nil || defect.On(defect.DropDead) {
 			c.bus.health.clear(what)
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/defect"
 	"github.com/omninode-ai/omnibus/schema"
 )
 
@@ -160,6 +161,7 @@ func (c *consumer) failed(ctx context.Context, l *lane, index int, rec *kgo.Reco
 	if verdict != Dead {
 		c.mu.Lock()
 		out := verdict == WillPause || c.lanes.outages.failed(kind, laneID{rec.Topic, rec.Partition, l.key}, now)
+		out = out && !defect.On(defect.OutageIsPoison)
 		c.mu.Unlock()
 		if out {
 			return result{retry: []int{index}, pause: true, fingerprint: kind, message: cut(err.Error(), maxMessage)}
@@ -189,6 +191,11 @@ func (c *consumer) toDeadLetters(ctx context.Context, l *lane, index int, rec *k
 		first = now
 	}
 	dead := c.deadLetter(rec, err, l.attempt, first, now)
+	if defect.On(defect.SettleBeforeDead) {
+		c.mu.Lock()
+		l.part.track.settle(rec.Offset)
+		c.mu.Unlock()
+	}
 	l.burying.Store(true)
 	buried := c.parkBy(ctx, rec, err)
 	if buried == nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/omninode-ai/omnibus/internal/defect"
 )
 
 // lanes decides what a consumer does next. It is pure: time and events come in, decisions come out; it has no goroutine, no
@@ -92,6 +94,9 @@ func newLanes(most int) *lanes {
 // begins at start, or where that is not known either (-1) at the first record that arrives.
 func (s *lanes) assign(id partitionID, batch Batch, committed int64, metadata string, start int64) *partition {
 	p := &partition{id: id, batch: batch, tally: s.tally(id.topic), lanes: map[uint64]*lane{}, committed: committed, metadata: metadata}
+	if defect.On(defect.IgnoreSet) {
+		metadata = ""
+	}
 	switch {
 	case committed >= 0:
 		p.found, _ = p.track.restore(committed, metadata)
@@ -261,6 +266,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		s.outages.succeeded()
 	}
 	if p.gone {
+		if current := s.parts[p.id]; current != nil && defect.On(defect.LateResults) {
+			current.track.settle(l.run[0].offset)
+		}
 		return
 	}
 	p.tally.note(len(l.run), r)
@@ -269,7 +277,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 	for i, d := range l.run {
 		if next < len(r.retry) && r.retry[next] == i {
 			next++
-			continue
+			if !defect.On(defect.SettleRetries) {
+				continue
+			}
 		}
 		p.track.settle(d.offset)
 		if p.guard != nil {
@@ -285,6 +295,10 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		return
 	}
 	for _, i := range slices.Backward(r.retry) {
+		if defect.On(defect.RetryBehind) {
+			l.queue.push(l.run[i])
+			continue
+		}
 		l.queue.pushFront(l.run[i])
 	}
 	s.waiting += len(r.retry)

@@ -3,6 +3,8 @@ package bus
 import (
 	"cmp"
 	"slices"
+
+	"github.com/omninode-ai/omnibus/internal/defect"
 )
 
 // The crash-loop guard. An event that kills its process never becomes a dead letter: nobody is left to write it, and the next
@@ -192,6 +194,12 @@ func (p *partition) position(clean bool) (pos position, moved bool) {
 		n = note{clean: pos.clean, starts: g.starts(&p.track)}
 	}
 	pos.metadata = p.track.metadata(n)
+	switch {
+	case defect.On(defect.CommitHighest):
+		pos.offset, pos.metadata = p.track.next, ""
+	case defect.On(defect.CountWatermark):
+		pos.offset, pos.metadata = p.track.next-p.track.n, ""
+	}
 	return pos, p.unsure || pos.offset != p.committed || pos.metadata != p.metadata
 }
 

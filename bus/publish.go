@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/defect"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/schema"
 )
@@ -161,7 +162,11 @@ func (b *Bus) publish(ctx context.Context, events []Outgoing, results []Result) 
 		f.mu.Unlock()
 		v.writes = b.writes.Load()
 		// The record lives under the bus's context: a caller that gives up must not fail the records of others.
-		b.client.Produce(b.life, &v.rec, v.landed)
+		life := b.life
+		if defect.On(defect.CallersContext) {
+			life = ctx
+		}
+		b.client.Produce(life, &v.rec, v.landed)
 	}
 	f.land()
 	select {
@@ -334,6 +339,9 @@ func (f *flight) refuse(i int, err error) {
 }
 
 func (f *flight) failed(i int, outcome, err error) error {
+	if defect.On(defect.UnknownIsFailed) {
+		outcome = ErrNotSent
+	}
 	r := &f.results[i]
 	return &Error{Op: "publish", Topic: r.Topic, Partition: -1, Offset: -1, Err: fmt.Errorf("%w: %w", outcome, err)}
 }
@@ -346,7 +354,7 @@ func (v *voyage) landed(rec *kgo.Record, err error) {
 	if !f.gone {
 		r := &f.results[v.index]
 		switch {
-		case err == nil:
+		case err == nil || defect.On(defect.FailedIsPublished):
 			r.Partition, r.Offset = rec.Partition, rec.Offset
 		case errors.Is(err, kerr.MessageTooLarge):
 			r.Err = f.failed(v.index, ErrNotSent, fmt.Errorf("%w: %w", ErrTooLarge, err))

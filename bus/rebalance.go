@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/defect"
 )
 
 func isOutOfRange(err error) bool {
@@ -87,7 +88,7 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 			id := partitionID{topic, p}
 			switch f, ok := c.fetched[id]; {
 			case ok && f.offset >= 0:
-			case c.cfg.From == Latest && c.existing[event.Topic(topic)][p]:
+			case (c.cfg.From == Latest || defect.On(defect.BeginAtEnd)) && c.existing[event.Topic(topic)][p]:
 				latest = append(latest, id)
 			default:
 				earliest = append(earliest, id)
@@ -246,7 +247,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 		}
 		return true
 	}
-	if !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
+	if !defect.On(defect.NoWaitOnRevoke) && !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
 		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", slog.String("group", c.cfg.Group))
 	}
 	as := c.bus.cfg.Trace.Revoked
@@ -262,17 +263,22 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 const rebalanceGrace = 30 * time.Second
 
 // lost is called when others may already have the partitions: nothing is committed, late results are discarded.
-func (c *consumer) lost(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+func (c *consumer) lost(ctx context.Context, client *kgo.Client, parts map[string][]int32) {
 	c.mu.Lock()
 	c.rebalances.Lost++
 	c.mu.Unlock()
 	ids := idsOf(parts)
-	c.forget(ids, errLost)
 	gone := make([]Coordinates, len(ids))
 	for i, id := range ids {
 		gone[i] = id.at(-1)
 	}
+	if !defect.On(defect.CommitAfterLost) {
+		c.forget(ids, errLost)
+	}
 	c.tell(c.bus.cfg.Trace.Lost, gone)
+	if defect.On(defect.CommitAfterLost) {
+		c.revoked(ctx, client, parts)
+	}
 }
 
 func idsOf(parts map[string][]int32) []partitionID {

@@ -27,14 +27,14 @@ var (
 func TestSim(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {
-		if err := simulate(*simSeed, defect{}, t.Logf); err != nil {
+		if err := simulate(*simSeed, mistake{}, t.Logf); err != nil {
 			t.Fatalf("seed %d: %v", *simSeed, err)
 		}
 		return
 	}
 	failed := 0
 	for seed := range uint64(*simSeeds) {
-		if err := simulate(seed+1, defect{}, nil); err != nil {
+		if err := simulate(seed+1, mistake{}, nil); err != nil {
 			t.Errorf("seed %d: %v", seed+1, err)
 			if failed++; failed == 5 {
 				break
@@ -51,7 +51,7 @@ func TestSimReplays(t *testing.T) {
 		for i := range sums {
 			h := fnv.New64a()
 			log := func(format string, args ...any) { _, _ = fmt.Fprintf(h, format+"\n", args...) } // a hash takes everything
-			if err := simulate(seed+1, defect{}, log); err != nil {
+			if err := simulate(seed+1, mistake{}, log); err != nil {
 				t.Fatalf("seed %d: %v", seed+1, err)
 			}
 			sums[i] = h.Sum64()
@@ -67,7 +67,7 @@ type world struct {
 	rng    *rand.Rand
 	now    time.Time
 	log    func(format string, args ...any)
-	bug    defect
+	bug    mistake
 	shape  shape
 	logs   []*simLog
 	procs  []*process
@@ -103,7 +103,7 @@ type process struct {
 	dead    bool
 }
 
-func simulate(seed uint64, bug defect, log func(format string, args ...any)) error {
+func simulate(seed uint64, bug mistake, log func(format string, args ...any)) error {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), log: log, bug: bug}
 	w.draw()
 	for w.broken == nil && w.steps < w.shape.steps {
@@ -629,8 +629,8 @@ func (w *world) settleDown() {
 	w.breach("it does not come to rest")
 }
 
-// defect is a small mistake between the simulator and the rules. The zero value is none.
-type defect struct {
+// mistake is a small mistake between the simulator and the rules. The zero value is none.
+type mistake struct {
 	name     string
 	more     int           // handlers at once
 	early    time.Duration // of the timekeeper
@@ -642,28 +642,28 @@ type defect struct {
 	finish   func(s *lanes, l *lane, r result, now time.Time)
 }
 
-func (b defect) doAdd(s *lanes, p *partition, d delivered, now time.Time) {
+func (b mistake) doAdd(s *lanes, p *partition, d delivered, now time.Time) {
 	if b.add == nil {
 		b.add = (*lanes).add
 	}
 	b.add(s, p, d, now)
 }
 
-func (b defect) doNext(s *lanes, now time.Time) *lane {
+func (b mistake) doNext(s *lanes, now time.Time) *lane {
 	if b.next == nil {
 		b.next = (*lanes).next
 	}
 	return b.next(s, now)
 }
 
-func (b defect) doFinish(s *lanes, l *lane, r result, now time.Time) {
+func (b mistake) doFinish(s *lanes, l *lane, r result, now time.Time) {
 	if b.finish == nil {
 		b.finish = (*lanes).finish
 	}
 	b.finish(s, l, r, now)
 }
 
-var defects = []defect{
+var defects = []mistake{
 	{name: "the highest offset is committed", position: func(p *partition, _ int64, _ string) (int64, string) { return p.track.next, "" }},
 	{name: "the completed set is not committed", position: func(_ *partition, offset int64, _ string) (int64, string) { return offset, "" }},
 	{name: "the completed set is not restored", assign: func(committed int64, _ string) (int64, string) { return committed, "" }},

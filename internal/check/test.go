@@ -19,6 +19,7 @@ func everything() []step {
 		lintOf("bench"),
 		schemas(),
 		stepOf("test", goCommand("test", "./...")),
+		tested("defects", defects()),
 		stepOf("race", goCommand("test", "-race", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
@@ -67,6 +68,13 @@ func schemas() step {
 // busSuite is the suite that runs on every broker; onKafka tells it where that is.
 func busSuite() command {
 	return goCommand("test", "-count=1", "-timeout=5m", "-parallel=8", "-run=^TestSuite", "./bus")
+}
+
+// defects plants every defect, and prints which check found it.
+func defects() command {
+	c := goCommand("test", "-tags=defects", "-count=1", "-timeout=2m") // without a package, so that its table is printed
+	c.dir = "internal/defects"
+	return c
 }
 
 func interopTests() command {

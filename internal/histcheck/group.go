@@ -269,8 +269,9 @@ func (c *checker) commit(s step) {
 	a := c.owner(s)
 	g := c.group(line.Group)
 	p := g.part(a.part, c.logs[a.part])
+	where := c.about(p.log.at(line.Offset), a.part, line.Offset)
 	if a.ended != holding && line.Taken > a.endedAt {
-		c.rep.find(H7, c.about(-1, a.part, line.Offset), "%s committed for %s after its partition %s", a.process, place(a.part, line.Offset), a.ended)
+		c.rep.find(H7, where, "%s committed for %s after its partition %s", a.process, place(a.part, line.Offset), a.ended)
 	}
 	if line.Note != "" {
 		return // refused
@@ -283,7 +284,7 @@ func (c *checker) commit(s step) {
 		c.rep.find(H7, c.about(i, a.part, p.verified), "%s committed %s, but %s was not settled", a.process, place(a.part, line.Offset), place(a.part, p.verified))
 	}
 	if line.Offset < p.committed && line.Taken > p.current.began {
-		c.rep.find(H7, c.about(-1, a.part, line.Offset), "%s took the position back from %d to %s", a.process, p.committed, place(a.part, line.Offset))
+		c.rep.find(H7, where, "%s took the position back from %d to %s", a.process, p.committed, place(a.part, line.Offset))
 	}
 	p.committed = max(p.committed, line.Offset)
 	a.taken = max(a.taken, line.Taken)

@@ -68,9 +68,9 @@ func (a *Actor) Consume(ctx context.Context, b *bus.Bus, c bus.Consumer, handler
 func (a *Actor) watch(group string) bus.Middleware {
 	return func(next bus.HandlerFunc) bus.HandlerFunc {
 		return func(ctx context.Context, d bus.Delivery) error {
-			var e histcheck.Event
-			if err := jsonx.Unmarshal(d.Envelope.Payload, &e); err != nil {
-				return bus.Permanent(fmt.Errorf("not a test event: %w", err))
+			e, err := Event(d)
+			if err != nil {
+				return err
 			}
 			e.CRC, e.Body = e.Sum(), "" // of what arrived, whatever it says of itself
 			run := a.runs.Add(1)
@@ -80,7 +80,7 @@ func (a *Actor) watch(group string) bus.Middleware {
 			end := at(histcheck.Retry, group, d.Coordinates())
 			end.Attempt, end.Run, end.Note = d.Attempt, run, "panic"
 			defer func() { a.Ledger.Append(end) }()
-			err := next(ctx, d)
+			err = next(ctx, d)
 			switch bus.Judge(err) {
 			case bus.Done:
 				end.Kind = histcheck.Done
@@ -92,6 +92,15 @@ func (a *Actor) watch(group string) bus.Middleware {
 			return err
 		}
 	}
+}
+
+// Event is the test event of a delivery.
+func Event(d bus.Delivery) (histcheck.Event, error) {
+	var e histcheck.Event
+	if err := jsonx.Unmarshal(d.Envelope.Payload, &e); err != nil {
+		return e, bus.Permanent(fmt.Errorf("not a test event: %w", err))
+	}
+	return e, nil
 }
 
 // Publish publishes test events to topic, in one batch, and writes what became of each. The events need their ID, and are
