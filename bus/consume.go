@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -199,10 +200,10 @@ func (c *consumer) lookOnce(ctx context.Context) error {
 
 func (c *consumer) topicID(topic string) string {
 	id, ok := c.topics.of(topic)
-	if !ok {
+	if !ok || id == (kadm.TopicID{}) {
 		return ""
 	}
-	return id.String()
+	return uuidText(id) // as [TopicInfo.ID] has it
 }
 
 // run is the life of a consumer: poll until ctx ends or something is fatal, then drain, commit, leave.

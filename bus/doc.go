@@ -42,6 +42,8 @@
 //     [Bus.Consumers] has the facts.
 //  5. Consume ends with an error where going on would pass over events: a log that was cut before it was read, a topic that was
 //     deleted, or deleted and made anew. What is in hand of an old topic is never settled against its new self.
+//  6. An event that was sent again for one group is settled by all others without being handled. Where it fails again, it is the
+//     same dead letter: where it first came from is written once.
 //
 // # Shutdown
 //

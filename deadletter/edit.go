@@ -88,17 +88,22 @@ func (d *Desk) storeDraft(ctx context.Context, l Letter, rec bus.Record) error {
 }
 
 // Check says whether an event could stand in place of the dead letter l: it must be an event with a payload that its schema
-// allows, and the id and the type that l has, as far as l could be read. It is an ErrInvalid where not.
+// allows, and the id and the type that l has, as far as l could be read; those of a foreign event may be missing. It is an
+// ErrInvalid where not.
 func (d *Desk) Check(l Letter, value []byte) error {
 	e, err := event.Decode(value)
 	if err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
 	}
-	if !l.EventID.IsZero() && e.ID != l.EventID {
-		return fmt.Errorf("%w: event_id must stay %s", bus.ErrInvalid, l.EventID)
+	was, _ := event.Decode(l.Value) // what cannot be read had neither
+	if (!e.ID.IsZero() || !was.ID.IsZero()) && !l.EventID.IsZero() && e.ID != l.EventID {
+		return fmt.Errorf("%w: %w", bus.ErrInvalid, fmt.Errorf("event_id must stay %s", l.EventID))
+	}
+	if e.Type == "" && was.Type == "" { // a foreign event need not have one
+		e.Type = l.EventType
 	}
 	if l.EventType != "" && e.Type != l.EventType {
-		return fmt.Errorf("%w: event_type must stay %s", bus.ErrInvalid, l.EventType)
+		return fmt.Errorf("%w: %w", bus.ErrInvalid, fmt.Errorf("event_type must stay %s", l.EventType))
 	}
 	return d.valid(e, map[event.Topic]*schema.Schema{})
 }

@@ -82,6 +82,16 @@ func (d *Desk) Import(ctx context.Context, r io.Reader) (Imported, error) {
 	return in, err
 }
 
+// LineError says which line of an import cannot be read.
+type LineError struct {
+	Line int
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+func (e *LineError) Unwrap() error { return e.Err }
+
 type importer struct {
 	desk     *Desk
 	known    map[event.Topic]*contents
@@ -108,14 +118,14 @@ func (i *importer) read(ctx context.Context, r io.Reader) error {
 		}
 		rec, err := parseLine(lines.Bytes())
 		if err != nil {
-			return errors.Join(fmt.Errorf("import: line %d: %w", n, err), i.flush(ctx))
+			return errors.Join(fmt.Errorf("import: %w", &LineError{n, err}), i.flush(ctx))
 		}
 		if err := i.take(ctx, rec); err != nil {
 			return fmt.Errorf("import: line %d: %w", n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return errors.Join(fmt.Errorf("import: line %d: %w", n+1, err), i.flush(ctx))
+		return errors.Join(fmt.Errorf("import: %w", &LineError{n + 1, err}), i.flush(ctx))
 	}
 	return i.flush(ctx)
 }

@@ -34,6 +34,7 @@ const (
 	codeNotRunning code = 305
 	codeEmpty      code = 306
 	codeNoService  code = 307
+	codeJob        code = 308
 	codeReach      code = 401
 	codeListen     code = 402
 	codeAuth       code = 501
@@ -47,6 +48,8 @@ const (
 	codeDrift      code = 706
 	codeCorrupt    code = 707
 	codePartial    code = 801
+	codeStopped    code = 802
+	codeCanceled   code = 803
 	codePort       code = 901
 	codeDirInUse   code = 902
 	codeElsewhere  code = 903
@@ -54,6 +57,9 @@ const (
 	codeRunning    code = 905
 	codeServed     code = 906
 	codeNoFaults   code = 907
+	codeStale      code = 908
+	codePlanOnly   code = 909
+	codeState      code = 910
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 )
@@ -70,7 +76,8 @@ type failure struct {
 	details []detail
 	cause   string
 	fixes   []string
-	err     error // for errors.Is; never printed
+	next    string // a command to be pasted: the last line
+	err     error  // for errors.Is; never printed
 }
 
 type detail struct{ name, value string }
@@ -101,6 +108,12 @@ func (f *failure) fix(what string, args ...any) *failure {
 	return f
 }
 
+// then sets the command that goes on from here, for people and scripts to take from the last line.
+func (f *failure) then(command string) *failure {
+	f.next = command
+	return f
+}
+
 // meant adds a "did you mean" fix where one of choices is near to got.
 func (f *failure) meant(got string, choices []string) *failure {
 	if found := near.Names(got, choices); len(found) > 0 {
@@ -120,6 +133,7 @@ type errorBody struct {
 	Where   map[string]string `json:"where,omitzero"`
 	Cause   string            `json:"cause,omitzero"`
 	Hint    string            `json:"hint"`
+	Next    string            `json:"next,omitzero"` // a command to be pasted
 	Exit    int               `json:"exit"`
 }
 
@@ -128,7 +142,7 @@ const hintSeparator = "; or "
 
 func (f *failure) doc() errorDoc {
 	doc := errorDoc{schemaOf("error"), errorBody{
-		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Exit: f.code.exit(),
+		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Next: f.next, Exit: f.code.exit(),
 	}}
 	for _, d := range f.details {
 		if doc.Error.Where == nil {
@@ -144,7 +158,7 @@ func (f *failure) doc() errorDoc {
 
 // printFailure writes f to standard error, as JSON where the output is JSON.
 func (a *app) printFailure(f *failure) {
-	if a.format == formatJSON || a.format == formatNDJSON {
+	if a.format == formatJSON || a.format == formatNDJSON && a.settings.get("OMNIBUS_OUTPUT").value != "" {
 		if b, err := jsonx.Marshal(f.doc()); err == nil {
 			a.note("%s", b)
 			return
@@ -173,6 +187,9 @@ func (a *app) printFailure(f *failure) {
 		line(name, fix)
 	}
 	a.note("%s: %s%s", a.paint(red, "error["+f.code.String()+"]"), f.message, s.String())
+	if f.next != "" {
+		a.note("%s", f.next)
+	}
 }
 
 // note writes a line for people to standard error.

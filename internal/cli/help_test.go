@@ -27,7 +27,7 @@ func TestHelpOfEveryCommandIsAsFrozen(t *testing.T) {
 
 func TestCommandsThatOnlyHoldOthersPrintTheirHelp(t *testing.T) {
 	s := newShell(t)
-	for _, path := range []string{"", "topics", "groups", "dlq", "catalog", "schema", "config", "fault"} {
+	for _, path := range []string{"", "topics", "groups", "dlq", "jobs", "catalog", "schema", "config", "fault"} {
 		got, want := s.must(t, "", strings.Fields(path)...), s.must(t, "", append(strings.Fields(path), "--help")...)
 		if got != want {
 			t.Errorf("omnibus %s prints\n%s\nwant its help", path, got)

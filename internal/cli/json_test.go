@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,7 +32,19 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"groups show":  "groups show reader",
 		"lag":          "lag",
 		"dlq list":     "dlq list",
+		"dlq groups":   "dlq groups",
 		"dlq show":     "dlq show " + assessed,
+		"dlq edit":     "dlq edit " + assessed + " --file good.json",
+		"dlq retry":    "dlq retry " + assessed + " --execute",
+		"dlq resolve":  "dlq resolve " + assessed + " --state purged --execute",
+		"dlq purge":    "dlq purge " + assessed + " --execute --confirm 1",
+		"dlq restore":  "dlq restore " + assessed + " --execute",
+		"dlq export":   "dlq export --out letters.ndjson",
+		"dlq import":   "dlq import empty.ndjson",
+		"jobs list":    "jobs list",
+		"jobs show":    "jobs show JOB",
+		"jobs resume":  "jobs resume JOB",
+		"jobs cancel":  "jobs cancel JOB",
 		"catalog list": "catalog list",
 		"catalog show": "catalog show " + validate,
 		"schema lint":  "schema lint",
@@ -39,14 +53,24 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"config show":  "config show",
 		"version":      "version",
 	}
-	_, runnable := cli.Commands()
+	plan := s.planned(t, "dlq", "retry", assessed)
+	var exported struct{ Value json.RawMessage }
+	if err := json.Unmarshal([]byte(s.must(t, "", "dlq", "export")), &exported); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{"good.json": strings.Replace(string(exported.Value), "0.5", "0.75", 1), "empty.ndjson": ""} {
+		if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, runnable := cli.Commands() // in the order of their names
 	for _, path := range runnable {
 		t.Run(strings.ReplaceAll(path, " ", "_"), func(t *testing.T) {
 			line, ok := lines[path]
 			if !ok {
 				t.Fatalf("no line for %q in this test", path)
 			}
-			args := append(strings.Fields(line), "-o", "json")
+			args := append(strings.Fields(strings.ReplaceAll(line, "JOB", plan[len(plan)-1])), "-o", "json")
 			var out string
 			switch path {
 			case "up", "run": // they run until they are told to stop

@@ -16,6 +16,7 @@ import (
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts"
+	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/internal/cli"
 )
 
@@ -74,7 +75,7 @@ type shell struct {
 
 func newShell(tb testing.TB, env ...string) shell {
 	dir := tb.TempDir()
-	return shell{dir: dir, env: append([]string{"HOME=" + dir, "OMNIBUS_TZ=utc"}, env...)}
+	return shell{dir: dir, env: append([]string{"HOME=" + dir, "OMNIBUS_TZ=utc", "CLI_TEST_PROGRAM=1"}, env...)}
 }
 
 func (s shell) run(ctx context.Context, stdin string, args ...string) result {
@@ -120,6 +121,18 @@ var scrubs = []struct {
 	pattern *regexp.Regexp
 	by      string
 }{
+	{regexp.MustCompile(regexp.QuoteMeta(deadletter.Operator())), "ann@host"},
+	{regexp.MustCompile(`((?:dead letter|draft of|dlq retry) +|"(?:id|sample)": ?")[0-9a-hjkmnp-tv-z]{10}\b`), "${1}7k2m9qx4t0"},
+	{regexp.MustCompile(`((?:plan|job|--plan|resume) +|"(?:id|job)": ?")[0-9a-hjkmnp-tv-z]{8}\b`), "${1}7f3a2b9c"},
+	{regexp.MustCompile(`(?m)^[0-9a-hjkmnp-tv-z]{8}(  (?:retry|resolve|purge|restore) )`), "7f3a2b9c$1"},
+	{regexp.MustCompile(`BY +CREATED`), "BY  CREATED"}, // as wide as the operator's name
+	{regexp.MustCompile(`LAST +ERROR`), "LAST  ERROR"}, // as wide as an age
+	{regexp.MustCompile(`, [0-9.a-zµ]+ ago`), ", <age> ago"},
+	{regexp.MustCompile(`(?m), \d+/s$`), ", 0/s"},
+	{regexp.MustCompile(`(consumer-instance",\s*"value": ?)"[^"]*"`), `$1"<instance>"`},
+	{regexp.MustCompile(`("instance": ?)"[^"]*"`), `$1"<instance>"`},
+	{regexp.MustCompile(`("per_second": ?)[0-9.e-]+(,?\n *"?(?:errors|\}))`), "${1}0$2"},
+	{regexp.MustCompile(`("topic_id": ?)"[^"]*"`), `$1"<id>"`},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "00000000-0000-0000-0000-000000000000"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "2026-01-01T00:00:00.000Z"},
 	{regexp.MustCompile(`\([0-9.a-zµ]+ ago\)`), "(<age> ago)"},

@@ -70,8 +70,6 @@ func TestOutputsAreAsFrozen(t *testing.T) {
 		{"groups_list", "groups list"},
 		{"groups_show", "groups show reader"},
 		{"lag", "lag"},
-		{"dlq_list", "dlq list"},
-		{"dlq_show", "dlq show " + assessed},
 		{"catalog_list", "catalog list omninode.bridge.*"},
 		{"catalog_show", "catalog show quality_assessed"},
 		{"schema_lint", "schema lint"},

@@ -95,15 +95,6 @@ func jsonTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// eventID is the id of the event in r, or "".
-func eventID(r bus.Record) string {
-	e, err := event.Decode(r.Value)
-	if err != nil || e.ID.IsZero() {
-		return string(r.Header("omnibus-event-id"))
-	}
-	return e.ID.String()
-}
-
 func keyText(key []byte) string {
 	text, b64 := textOrBase64(key)
 	switch {

@@ -60,7 +60,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 	}{
 		{"The stack", []*cobra.Command{newUpCmd(a), newRunCmd(a), newDownCmd(a), newStatusCmd(a), newFaultCmd(a), newRepairCmd(a)}},
 		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a)}},
-		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a)}},
+		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
 		{"Omnibus itself", []*cobra.Command{newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
 	} {

@@ -90,7 +90,7 @@ func wrongInputs() []wrong {
 		{name: "lag of an unknown group", line: cmdline("lag nobody"), exit: 3, code: "OMB-0302", says: "no group of that name", advice: "omnibus groups list"},
 		{name: "unknown event type", line: cmdline("catalog show quality_asessed"), exit: 3, code: "OMB-0303", says: "does not declare it", advice: "did you mean quality_assessed?"},
 		{name: "ambiguous event type", line: cmdline("catalog show validate"), exit: 3, code: "OMB-0303", says: "in their name", advice: "omnibus catalog show omninode.codegen.request.validate.v1"},
-		{name: "unknown dead letter", line: cmdline("dlq show 0c928166e77c"), exit: 3, code: "OMB-0304", says: "none is kept", advice: "omnibus dlq list"},
+		{name: "unknown dead letter", line: cmdline("dlq show 0c928166e77c"), exit: 3, code: "OMB-0304", says: "no dead letter, fingerprint or event has this name", advice: "omnibus dlq list"},
 		{name: "nothing runs", line: cmdline("status"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "nothing to make fail", line: cmdline("fault list"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},

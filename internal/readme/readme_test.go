@@ -35,15 +35,31 @@ func blocks(text, language string) []string {
 	return out
 }
 
+// TestCommandsWork does what the pages show, each with a stack of its own.
 func TestCommandsWork(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "omnibus")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, root+"/cmd/omnibus").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	address := up(t, binary)
-	exit := regexp.MustCompile(`\s+# exit (\d+)$`)
-	ran := 0
-	for _, block := range blocks(readme(t), "sh") {
+	for page, atLeast := range map[string]int{"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1} {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			b, err := os.ReadFile(filepath.Join(root, page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ran := do(t, binary, up(t, binary), blocks(string(b), "sh")); ran < atLeast {
+				t.Errorf("%d commands found, want at least %d", ran, atLeast)
+			}
+		})
+	}
+}
+
+var exit = regexp.MustCompile(`\s+# exit (\d+)$`)
+
+// do runs every line of the blocks and returns how many there were.
+func do(t *testing.T, binary, address string, blocks []string) (ran int) {
+	t.Helper()
+	for _, block := range blocks {
 		for line := range strings.Lines(block) {
 			line = strings.TrimSpace(line)
 			want := 0
@@ -66,9 +82,7 @@ func TestCommandsWork(t *testing.T) {
 			ran++
 		}
 	}
-	if ran < 6 {
-		t.Errorf("%d commands found in the README, want at least 6", ran)
-	}
+	return ran
 }
 
 // up starts the stack as "make up" does, on free ports, and returns its address.
