@@ -473,7 +473,7 @@ func (c *consumer) work(w *worker) {
 		if l != nil {
 			c.lanes.finish(l, r, now)
 			resume = c.unstall(l.part)
-			if l.part.halted && !l.part.gone && !c.paused[l.part] {
+			if l.part.halted != nil && !l.part.gone && !c.paused[l.part] {
 				c.paused[l.part] = true
 				halted = l.part
 			}

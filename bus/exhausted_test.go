@@ -40,7 +40,7 @@ func exhaustedEventStopsItsPartition(t *testing.T, r *stage) {
 	stop := r.Go(c, handler)
 	r.notes(10, 3)
 	<-stopped
-	for len(r.Faults()) == 0 {
+	for len(r.Degraded()) == 0 {
 		pause(t.Context(), r.unit/10)
 	}
 	before := len(d.of(fmt.Sprintf("p%d", at.Load())))
@@ -54,14 +54,15 @@ func exhaustedEventStopsItsPartition(t *testing.T, r *stage) {
 	equal(t, "events of the partition that was stopped", len(d.of(fmt.Sprintf("p%d", at.Load()))), before)
 	equal(t, "attempts", d.of("failed"), []string{"1", "2"})
 	equal(t, "its key", d.of("k00"), []string{"0"})
-	faults := strings.Join(r.Faults(), "\n")
+	degraded := strings.Join(r.Degraded(), "\n")
 	for _, want := range []string{fmt.Sprintf("%s[%d]", r.topic, at.Load()), c.Group, "offset", bus.ClassExhausted, "start the consumer anew"} {
-		if !strings.Contains(faults, want) {
-			t.Errorf("faults %q: want one that names %q", faults, want)
+		if !strings.Contains(degraded, want) {
+			t.Errorf("degraded %q: want one that names %q", degraded, want)
 		}
 	}
 	stop()
-	equal(t, "faults after the end", len(r.Faults()), 0)
+	equal(t, "faults", len(r.Faults()), 0)
+	equal(t, "degraded after the end", len(r.Degraded()), 0)
 	failing.Store(false)
 	r.Go(c, handler)
 	r.Settle()

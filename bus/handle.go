@@ -217,15 +217,7 @@ func (c *consumer) toDeadLetters(ctx context.Context, l *lane, index int, rec *k
 func (c *consumer) stopAt(ctx context.Context, index int, rec *kgo.Record, err error, kind string) result {
 	c.bus.log.LogAttrs(ctx, slog.LevelError, "partition stopped: the event is tried again when the consumer starts anew", append(where(rec),
 		slog.String("group", c.cfg.Group), slog.String("class", class(err)), slog.String("error", cut(err.Error(), maxMessage)))...)
-	c.bus.health.fault(c.stopped(partitionID{rec.Topic, rec.Partition}), fmt.Sprintf(
-		"stopped at offset %d (%s: %s), nothing behind it begins; remove the cause and start the consumer anew, which tries it again",
-		rec.Offset, class(err), cut(err.Error(), 200)))
-	return result{retry: []int{index}, stop: true, fingerprint: kind}
-}
-
-// stopped is what the fault of a stopped partition is about.
-func (c *consumer) stopped(id partitionID) string {
-	return fmt.Sprintf("%s[%d] of group %s", id.topic, id.partition, c.cfg.Group)
+	return result{retry: []int{index}, stop: true, fingerprint: kind, message: fmt.Sprintf("%s: %s", class(err), cut(err.Error(), 200))}
 }
 
 // withoutDLQ: a dead letter has no dead letter of its own, so it is kept and tried again; a broadcast has no group whose dead

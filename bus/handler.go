@@ -140,7 +140,7 @@ type Exhausted int
 const (
 	ToDeadLetter  Exhausted = iota // it goes to the dead letters, and later events of its key go on
 	ParkKey                        // it does, and later events of its key follow, in order, until [Bus.ReleaseKey]; not with batch handlers
-	StopPartition                  // it stays unsettled and nothing later of its partition begins, until the consumer starts anew; see [Bus.Faults]
+	StopPartition                  // it stays unsettled and nothing later of its partition begins, until the consumer starts anew; see [Bus.Degraded]
 )
 
 func (e Exhausted) String() string {

@@ -44,7 +44,7 @@ func (b *Bus) Faults() []string {
 	return out
 }
 
-// Degraded says in plain words what works and not fully: a partition that waits for the end of an outage, a handler that is
+// Degraded says in plain words what works and not fully: a partition that waits for the end of an outage or has stopped, a handler that is
 // stuck, commits that fail, a topic that is gone. None means that all is well.
 func (b *Bus) Degraded() []string {
 	var out []string
@@ -62,6 +62,12 @@ func (s ConsumerState) degraded() []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, who+": "+fmt.Sprintf(format, args...)) }
 	out = append(out, s.outages(who)...)
+	for _, p := range s.Partitions {
+		if at := p.Stopped; at != nil {
+			say("%s[%d] stopped at offset %d since %s (%s): nothing behind it begins; remove the cause and start the consumer anew, which tries it again",
+				p.Topic, p.Partition, at.Offset, clock(at.Since), at.Message)
+		}
+	}
 	for _, h := range s.Stuck {
 		key, where := "", ""
 		if h.Key != "" {

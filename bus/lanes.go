@@ -45,9 +45,9 @@ type partition struct {
 	outage   *outage
 	guard    *guard // nil: none is kept
 	running  int
-	halted   bool // stopped at an event until another assignment
-	revoked  bool // nothing more starts; what runs may finish
-	gone     bool // results are discarded
+	halted   *Stop // at an event, until another assignment; nil: it goes on
+	revoked  bool  // nothing more starts; what runs may finish
+	gone     bool  // results are discarded
 
 	member    string // as what the group gave it to us; "" where there is no group
 	began     bool   // track knows where reading began
@@ -287,7 +287,7 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		}
 	}
 	if r.stop && !p.revoked {
-		p.halted = true
+		p.halted = &Stop{Since: now, Offset: l.run[r.retry[0]].offset, Message: r.message}
 		s.revoke(p) // what has not begun is given up, and not fetched any more
 	}
 	if p.revoked { // what is to be retried comes again elsewhere
@@ -387,7 +387,7 @@ func (s *lanes) refill(p *partition, now time.Time) {
 }
 
 // stalled reports whether p can take no more: fetching it should pause.
-func (p *partition) stalled() bool { return p.incoming.len() > 0 || p.halted }
+func (p *partition) stalled() bool { return p.incoming.len() > 0 || p.halted != nil }
 
 // revoke stops what has not begun; what runs may finish until drop. Waiting retries are given up: they come again elsewhere.
 func (s *lanes) revoke(p *partition) {

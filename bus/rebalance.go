@@ -217,9 +217,6 @@ func (c *consumer) end(p *partition, cause error) {
 	c.contexts[p].cancel(cause)
 	delete(c.contexts, p)
 	delete(c.paused, p)
-	if p.halted {
-		c.bus.health.clear(c.stopped(p.id))
-	}
 }
 
 // revoked is called while the rebalance waits for us: stop dispatch, let what runs finish within the grace time, commit.

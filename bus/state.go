@@ -68,6 +68,14 @@ type PartitionState struct {
 	ParkedKeys    int     // keys that wait for another attempt
 	Paused        bool    // fetching pauses: there is no room for more
 	Outage        *Outage // nil: none
+	Stopped       *Stop   // nil: it goes on
+}
+
+// Stop is where a partition stopped that does not go on by itself, see [StopPartition].
+type Stop struct {
+	Since   time.Time
+	Offset  int64  // of the event that it stopped at; nothing behind it begins
+	Message string // its last failure
 }
 
 // Outage is why a partition waits and probes.
@@ -147,6 +155,9 @@ func (p *partition) state() PartitionState {
 	}
 	if o := p.outage; o != nil {
 		s.Outage = &Outage{Since: o.since, Fingerprint: o.fingerprint, Message: o.message}
+	}
+	if p.halted != nil {
+		s.Stopped = new(*p.halted)
 	}
 	return s
 }
