@@ -113,6 +113,7 @@ type Broker struct {
 	verified *manifest // what the start found, nil if it had no manifest
 	report   Report
 	endSync  func() error // nil if the broker inside syncs
+	controls *controls
 
 	failed   chan error // holds one: the first failure, which is the only one sent
 	failOnce sync.Once
@@ -187,12 +188,13 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		b.cluster.Close()
 		return nil, err
 	}
-	if s := b.ln.sync; s != nil {
-		b.cluster.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+	b.controls = newControls(b.cluster)
+	observe(b.cluster, func(r kmsg.Request) {
+		b.controls.begins()
+		if s := b.ln.sync; s != nil {
 			s.saw(r)
-			return nil, nil, false
-		})
-	}
+		}
+	})
 	if b.disk != nil {
 		b.disk.guard(b.cluster)
 		if err := b.sumUp(); err != nil {
@@ -200,11 +202,11 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			return nil, err
 		}
 	}
-	limitCommitMetadata(b.cluster)
+	limitCommitMetadata(b.controls)
 	if len(cfg.SASL) > 0 {
 		answerWrongPasswords(b.cluster, cfg.SASL)
 	}
-	b.faults = newFaults(b.cluster, b.ln)
+	b.faults = newFaults(b.controls, b.ln)
 	inside.Tell(ctx, b.cluster)
 	b.running.Go(b.retain)
 	return b, nil
@@ -216,7 +218,7 @@ func (b *Broker) sumUp() error {
 	if s := b.ln.sync; s != nil {
 		flush = s.wait
 	}
-	c := newChecksums(b.dir, b.cluster, flush, b.fail, b.stop)
+	c := newChecksums(b.dir, b.controls, flush, b.fail, b.stop)
 	if err := c.begin(); err != nil {
 		return err
 	}
@@ -346,6 +348,7 @@ func (b *Broker) Close() error {
 				b.fail(err)
 			}
 		}
+		b.controls.close()
 		b.cluster.Close()
 		b.ln.wait()
 		b.closeErr = b.leave()

@@ -120,21 +120,21 @@ func stateKeys() []kmsg.Key {
 	}
 }
 
-func newChecksums(dir string, inner *kfake.Cluster, flush func() error, failed func(error), stop <-chan struct{}) *checksums {
+func newChecksums(dir string, controls *controls, flush func() error, failed func(error), stop <-chan struct{}) *checksums {
 	c := &checksums{
-		dir: dir, inner: inner, flush: flush, failed: failed, stop: stop,
+		dir: dir, inner: controls.inner, flush: flush, failed: failed, stop: stop,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), again: make(chan struct{}),
 	}
 	c.sums.Files = make(map[string][]byte)
 	c.turn <- struct{}{}
 	for _, k := range stateKeys() {
-		inner.ControlKey(int16(k), func(kmsg.Request) (kmsg.Response, error, bool) {
+		controls.add(k, func(kmsg.Request) (kmsg.Response, error, bool) {
 			c.before()
 			return nil, nil, false
 		})
 	}
 	// The broker inside asks this while it handles the request.
-	inner.Fault(kfake.Fault{Keys: stateKeys(), Count: -1, When: func(kmsg.Request) bool {
+	controls.inner.Fault(kfake.Fault{Keys: stateKeys(), Count: -1, When: func(kmsg.Request) bool {
 		c.reached.Store(c.asked.Load())
 		select {
 		case c.wake <- struct{}{}:

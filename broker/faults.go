@@ -11,8 +11,9 @@ import (
 
 // Faults are what a broker does wrong on purpose. Its methods may be called at any time until the broker is closed.
 type Faults struct {
-	inner *kfake.Cluster
-	ln    *listener
+	inner    *kfake.Cluster
+	controls *controls
+	ln       *listener
 
 	mu      sync.Mutex
 	last    int // ID given
@@ -33,8 +34,8 @@ type rule struct {
 // holds says whether the rule does something to the answer on its way.
 func (r *rule) holds() bool { return r.Error == FaultDrop || r.Delay > 0 }
 
-func newFaults(inner *kfake.Cluster, ln *listener) *Faults {
-	return &Faults{inner: inner, ln: ln, watched: make(map[kmsg.Key]bool)}
+func newFaults(controls *controls, ln *listener) *Faults {
+	return &Faults{inner: controls.inner, controls: controls, ln: ln, watched: make(map[kmsg.Key]bool)}
 }
 
 // Add makes the broker fail and returns the fault with its ID. An error is a [*FaultError].
@@ -64,7 +65,7 @@ func (f *Faults) Add(fault Fault) (Fault, error) {
 		f.ln.record()
 	}
 	for _, k := range watch {
-		f.inner.ControlKey(int16(k), f.meet)
+		f.controls.add(k, f.meet)
 	}
 	return added, nil
 }
@@ -123,7 +124,6 @@ func (f *Faults) meet(kreq kmsg.Request) (kmsg.Response, error, bool) { //nolint
 	}
 	if slices.ContainsFunc(rules, func(r *rule) bool { return r.Topic != "" }) {
 		if resp := withoutSession(kreq); resp != nil {
-			f.inner.KeepControl()
 			return resp, nil, true
 		}
 		topics = f.topicsOf(kreq, rules)

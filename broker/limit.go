@@ -11,9 +11,9 @@ const maxCommitMetadata = 4096
 
 // limitCommitMetadata makes the broker refuse the partitions of a commit whose metadata is too large; the rest of the commit
 // counts. Each such topic becomes a fault of this one request, because only a fault answers single partitions.
-func limitCommitMetadata(c *kfake.Cluster) {
+func limitCommitMetadata(c *controls) {
 	var last []*kfake.FaultHandle // of the request before, which is over: a commit refused as a whole leaves its faults behind
-	c.ControlKey(int16(kmsg.OffsetCommit), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+	c.add(kmsg.OffsetCommit, func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		for _, h := range last {
 			h.Remove()
 		}
@@ -27,7 +27,7 @@ func limitCommitMetadata(c *kfake.Cluster) {
 			if len(large) == 0 {
 				continue
 			}
-			last = append(last, c.Fault(kfake.Fault{
+			last = append(last, c.inner.Fault(kfake.Fault{
 				Keys:       []kmsg.Key{kmsg.OffsetCommit},
 				Group:      req.Group,
 				Topic:      t.Topic,

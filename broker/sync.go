@@ -17,6 +17,8 @@ type syncer struct {
 	flush func() error
 	fail  func(error) // called once
 
+	current kmsg.Request // for saw alone
+
 	begun   atomic.Int64 // produce requests
 	handled atomic.Int64 // of them, surely
 	synced  atomic.Int64 // of them, on the disk
@@ -31,8 +33,13 @@ type flushing struct {
 	err  error
 }
 
-// saw notes that the broker inside begins to handle a request. It is called from there, for one request after the other.
+// saw notes that the broker inside is handling a request. It is called from there, for one request after the other, and may be
+// called more than once for each.
 func (s *syncer) saw(r kmsg.Request) {
+	if r == s.current {
+		return
+	}
+	s.current = r
 	n := s.begun.Load()
 	s.handled.Store(n)
 	if r.Key() == int16(kmsg.Produce) {
