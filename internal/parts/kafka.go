@@ -59,6 +59,7 @@ func StartKafka(ctx context.Context, k Kafka) (*Cluster, error) {
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
+	id[0] &= 0x7f        // or one in 64 begins with "-", which the format tool takes for a flag
 	clusterID := base64.RawURLEncoding.EncodeToString(id)
 	starting, startingCtx := errgroup.WithContext(ctx)
 	for _, node := range c.nodes {
