@@ -20,7 +20,7 @@ func everything() []step {
 		schemas(),
 		stepOf("test", goCommand("test", "./...")),
 		tested("defects", defects()),
-		stepOf("race", goCommand("test", "-race", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
+		stepOf("race", goCommand("test", "-race", "-timeout=15m", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
