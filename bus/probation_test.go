@@ -114,8 +114,15 @@ func eventThatKillsItsProcessIsQuarantined(t *testing.T, r *stage) {
 	r.Settle()
 	equal(t, "starts", d.of("poison"), []string{"7", "7", "7", "7"})
 	dead := r.Dead(r.topic)
-	if len(dead) != 1 || dead[0].Class != bus.ClassCrashSuspect || string(dead[0].Key) != "poison" {
-		t.Fatalf("dead letters %+v, want the one event as %s", dead, bus.ClassCrashSuspect)
+	// An event of the other partition may have been on record at each of the three ends as well: nobody can tell which of the two it was.
+	poison := slices.IndexFunc(dead, func(l bus.DeadLetter) bool { return string(l.Key) == "poison" })
+	if poison < 0 || len(dead) > 2 {
+		t.Fatalf("%d dead letters, want the one event as %s", len(dead), bus.ClassCrashSuspect)
+	}
+	for i, l := range dead {
+		if l.Class != bus.ClassCrashSuspect || i != poison && l.Origin.Partition == dead[poison].Origin.Partition {
+			t.Errorf("dead letter %s of %s: want none but the one event as %s", l.Class, l.Origin, bus.ClassCrashSuspect)
+		}
 	}
 	for k := range 6 {
 		got := d.of(fmt.Sprintf("k%02d", k))
