@@ -1,7 +1,6 @@
 package deadletter
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,32 +42,23 @@ type lineHeader struct {
 
 func lineOf(r bus.Record) line {
 	l := line{Schema: exportSchema, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Headers: []lineHeader{}}
-	l.Key, l.KeyB64 = textOrBase64(r.Key)
+	l.Key, l.KeyB64 = jsonx.TextOrBase64(r.Key)
 	for _, h := range r.Headers {
 		var out lineHeader
 		if utf8.ValidString(h.Name) {
 			out.Name = h.Name
 		} else {
-			_, out.NameB64 = textOrBase64([]byte(h.Name))
+			_, out.NameB64 = jsonx.TextOrBase64([]byte(h.Name))
 		}
-		out.Value, out.ValueB64 = textOrBase64(h.Value)
+		out.Value, out.ValueB64 = jsonx.TextOrBase64(h.Value)
 		l.Headers = append(l.Headers, out)
 	}
-	if keptByJSON(r.Value) {
+	if jsonx.Keeps(r.Value) {
 		l.Value = r.Value
 	} else {
-		l.ValueText, l.ValueB64 = textOrBase64(r.Value)
+		l.ValueText, l.ValueB64 = jsonx.TextOrBase64(r.Value)
 	}
 	return l
-}
-
-// keptByJSON reports whether a value comes out of a line of JSON byte for byte.
-func keptByJSON(value []byte) bool {
-	if len(value) == 0 || value[0] != '{' {
-		return false
-	}
-	out, err := jsonx.Marshal(json.RawMessage(value))
-	return err == nil && string(out) == string(value)
 }
 
 // parseLine is the inverse of lineOf.
@@ -114,31 +104,10 @@ func parseLine(b []byte) (bus.Record, error) {
 	return r, nil
 }
 
-func textOrBase64(b []byte) (text, b64 *string) {
-	if b == nil {
-		return nil, nil
-	}
-	if utf8.Valid(b) {
-		s := string(b)
-		return &s, nil
-	}
-	s := base64.StdEncoding.EncodeToString(b)
-	return nil, &s
-}
-
-// bytesOf is the inverse of textOrBase64.
 func bytesOf(what string, text, b64 *string) ([]byte, error) {
-	switch {
-	case b64 != nil && text != nil:
-		return nil, fmt.Errorf("%s is there twice", what)
-	case b64 != nil:
-		b, err := base64.StdEncoding.DecodeString(*b64)
-		if err != nil {
-			return nil, fmt.Errorf("%s is not base64", what)
-		}
-		return b, nil
-	case text != nil:
-		return []byte(*text), nil
+	b, err := jsonx.FromTextOrBase64(text, b64)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", what, err)
 	}
-	return nil, nil
+	return b, nil
 }

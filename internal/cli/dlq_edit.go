@@ -225,9 +225,7 @@ func editorText(value []byte, headers []bus.Header) string {
 	doc := draftDoc{Event: value, Headers: []headerDoc{}}
 	for _, h := range headers {
 		if !ownHeader(h.Name) {
-			d := headerDoc{Name: h.Name}
-			d.Value, d.ValueB64 = textOrBase64(h.Value)
-			doc.Headers = append(doc.Headers, d)
+			doc.Headers = append(doc.Headers, headerDocOf(h))
 		}
 	}
 	b, err := jsonx.MarshalIndent(doc)
@@ -272,15 +270,15 @@ func readDraft(text []byte, before []bus.Header) (value []byte, headers []bus.He
 			headers = append(headers, h)
 		}
 	}
-	for _, h := range doc.Headers {
+	for _, d := range doc.Headers {
+		h, member, err := d.header()
+		if err != nil {
+			return nil, nil, fail(codeEvent, "%s of header %s %s", member, clip(d.Name, 60), err).because("a header is text or standard base64").fix("correct it, or use %s", strings.TrimSuffix(member, "_b64"))
+		}
 		if ownHeader(h.Name) {
 			return nil, nil, fail(codeEvent, "header %s cannot be edited", clip(h.Name, 60)).because("it follows from the event").fix("leave it out")
 		}
-		b, err := bytesOf(h.Value, h.ValueB64)
-		if err != nil {
-			return nil, nil, fail(codeEvent, "value_b64 of header %s is not base64", clip(h.Name, 60)).because("%s", err.Error()).fix("correct it, or use value")
-		}
-		headers = append(headers, bus.Header{Name: h.Name, Value: b})
+		headers = append(headers, h)
 	}
 	return value, headers, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
 type dlqShowOptions struct {
@@ -153,7 +154,7 @@ func letterItemOf(l deadletter.Letter, verdict error) letterItem {
 	if v := l.Draft; v != nil {
 		item.Draft = &draftItem{By: v.By, At: jsonTime(v.At), Note: v.Note, bytesText: v.Value}
 		var text *string
-		if text, item.Draft.ValueB64 = textOrBase64(v.Value); text != nil {
+		if text, item.Draft.ValueB64 = jsonx.TextOrBase64(v.Value); text != nil {
 			item.Draft.Value = *text
 		}
 	}

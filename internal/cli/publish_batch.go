@@ -224,9 +224,9 @@ func (a *app) outgoing(ctx context.Context, cfg bus.Config, text []byte, o publi
 	if err != nil {
 		return bus.Outgoing{}, err
 	}
-	key, err := bytesOf(l.Key, l.KeyB64)
+	key, err := jsonx.FromTextOrBase64(l.Key, l.KeyB64)
 	if err != nil {
-		return bus.Outgoing{}, fail(codeEvent, `"key_b64" is not base64`)
+		return bus.Outgoing{}, fail(codeEvent, `"key_b64" %s`, err)
 	}
 	if o.key != nil {
 		key = []byte(*o.key)
@@ -256,8 +256,8 @@ func (a *app) outgoing(ctx context.Context, cfg bus.Config, text []byte, o publi
 		out.Raw = l.Value
 		return out, nil
 	}
-	if out.Raw, err = bytesOf(l.ValueText, l.ValueB64); err != nil {
-		return bus.Outgoing{}, fail(codeEvent, `"value_b64" is not base64`)
+	if out.Raw, err = jsonx.FromTextOrBase64(l.ValueText, l.ValueB64); err != nil {
+		return bus.Outgoing{}, fail(codeEvent, `"value_b64" %s`, err)
 	}
 	if out.Raw == nil {
 		return bus.Outgoing{}, fail(codeEvent, `the line has neither "payload" nor a value`).because("null values (tombstones) are not published").
@@ -288,11 +288,11 @@ func parseHeaderDocs(b json.RawMessage) ([]bus.Header, error) {
 		return nil, wrong
 	}
 	for _, d := range docs {
-		value, err := bytesOf(d.Value, d.ValueB64)
+		h, _, err := d.header()
 		if err != nil {
 			return nil, wrong
 		}
-		out = append(out, bus.Header{Name: d.Name, Value: value})
+		out = append(out, h)
 	}
 	return out, nil
 }

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"time"
-	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
@@ -28,63 +26,48 @@ type recordDoc struct {
 
 type headerDoc struct {
 	Name     string  `json:"name"`
+	NameB64  *string `json:"name_b64,omitzero"`
 	Value    *string `json:"value"`
 	ValueB64 *string `json:"value_b64,omitzero"`
 }
 
 func recordDocOf(r bus.Record) recordDoc {
 	doc := recordDoc{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: jsonTime(r.Timestamp), Headers: []headerDoc{}}
-	doc.Key, doc.KeyB64 = textOrBase64(r.Key)
+	doc.Key, doc.KeyB64 = jsonx.TextOrBase64(r.Key)
 	for _, h := range r.Headers {
-		d := headerDoc{Name: h.Name}
-		d.Value, d.ValueB64 = textOrBase64(h.Value)
-		doc.Headers = append(doc.Headers, d)
+		doc.Headers = append(doc.Headers, headerDocOf(h))
 	}
-	if kept, err := keptByJSON(r.Value); err == nil && kept {
+	if jsonx.Keeps(r.Value) {
 		doc.Value = r.Value
 	} else {
-		doc.ValueText, doc.ValueB64 = textOrBase64(r.Value)
+		doc.ValueText, doc.ValueB64 = jsonx.TextOrBase64(r.Value)
 	}
 	return doc
 }
 
-// keptByJSON reports whether value is JSON that comes out of a JSON line byte for byte.
-func keptByJSON(value []byte) (bool, error) {
-	if len(value) == 0 || value[0] != '{' {
-		return false, nil
+func headerDocOf(h bus.Header) headerDoc {
+	var d headerDoc
+	if name, b64 := jsonx.TextOrBase64([]byte(h.Name)); b64 != nil {
+		d.NameB64 = b64
+	} else {
+		d.Name = *name
 	}
-	out, err := jsonx.Marshal(json.RawMessage(value))
-	if err != nil {
-		return false, err
-	}
-	return string(out) == string(value), nil
+	d.Value, d.ValueB64 = jsonx.TextOrBase64(h.Value)
+	return d
 }
 
-func textOrBase64(b []byte) (text, b64 *string) {
-	if b == nil {
-		return nil, nil
-	}
-	if utf8.Valid(b) {
-		s := string(b)
-		return &s, nil
-	}
-	s := base64.StdEncoding.EncodeToString(b)
-	return nil, &s
-}
-
-// bytesOf is the inverse of textOrBase64.
-func bytesOf(text, b64 *string) ([]byte, error) {
-	switch {
-	case b64 != nil:
-		b, err := base64.StdEncoding.DecodeString(*b64)
-		if b == nil {
-			b = []byte{}
+// header is the inverse of headerDocOf. Its errors go on from the name of the member that they are about.
+func (d headerDoc) header() (h bus.Header, member string, err error) {
+	h.Name = d.Name
+	if d.NameB64 != nil {
+		name, err := jsonx.FromTextOrBase64(nil, d.NameB64)
+		if err != nil {
+			return bus.Header{}, "name_b64", err
 		}
-		return b, err
-	case text != nil:
-		return []byte(*text), nil
+		h.Name = string(name)
 	}
-	return nil, nil
+	h.Value, err = jsonx.FromTextOrBase64(d.Value, d.ValueB64)
+	return h, "value_b64", err
 }
 
 // jsonTime is t as JSON outputs have it; empty for no time.
@@ -96,7 +79,7 @@ func jsonTime(t time.Time) string {
 }
 
 func keyText(key []byte) string {
-	text, b64 := textOrBase64(key)
+	text, b64 := jsonx.TextOrBase64(key)
 	switch {
 	case text != nil && *text == "":
 		return `""`

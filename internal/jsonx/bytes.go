@@ -1,0 +1,47 @@
+package jsonx
+
+import (
+	"encoding/base64"
+	"errors"
+	"unicode/utf8"
+)
+
+// What JSON cannot hold as it is: bytes that are no text, and the difference between none and empty.
+
+// TextOrBase64 gives b as text where it is UTF-8, else as standard base64; neither where b is nil.
+func TextOrBase64(b []byte) (text, b64 *string) {
+	if b == nil {
+		return nil, nil
+	}
+	if utf8.Valid(b) {
+		return new(string(b)), nil
+	}
+	return nil, new(base64.StdEncoding.EncodeToString(b))
+}
+
+// FromTextOrBase64 is the inverse of [TextOrBase64]. It fails where both are there, or the second is not base64; its errors go
+// on from the name of the member.
+func FromTextOrBase64(text, b64 *string) ([]byte, error) {
+	switch {
+	case text != nil && b64 != nil:
+		return nil, errors.New("is there twice, as text and as base64")
+	case text != nil:
+		return []byte(*text), nil
+	case b64 != nil:
+		b, err := base64.StdEncoding.DecodeString(*b64)
+		if err != nil {
+			return nil, errors.New("is not base64")
+		}
+		return b, nil
+	}
+	return nil, nil
+}
+
+// Keeps reports whether value is an object that comes out of a line of JSON byte for byte.
+func Keeps(value []byte) bool {
+	if len(value) == 0 || value[0] != '{' {
+		return false
+	}
+	out, err := Marshal(Value(value))
+	return err == nil && string(out) == string(value)
+}

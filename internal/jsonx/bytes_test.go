@@ -1,0 +1,49 @@
+package jsonx_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/omninode-ai/omnibus/internal/jsonx"
+)
+
+func FuzzTextOrBase64IsLossless(f *testing.F) {
+	f.Add([]byte(nil), true)
+	f.Add([]byte{}, false)
+	f.Add([]byte("text"), false)
+	f.Add([]byte{0xff, 0}, false)
+	f.Fuzz(func(t *testing.T, b []byte, null bool) {
+		if null {
+			b = nil
+		}
+		text, b64 := jsonx.TextOrBase64(b)
+		if text != nil && b64 != nil {
+			t.Fatal("both")
+		}
+		got, err := jsonx.FromTextOrBase64(text, b64)
+		if err != nil || !bytes.Equal(got, b) || (got == nil) != (b == nil) {
+			t.Errorf("%q became %q (%v)", b, got, err)
+		}
+	})
+}
+
+func TestFromTextOrBase64Refuses(t *testing.T) {
+	text, wrong := "a", "!"
+	for name, b64 := range map[string]*string{"is there twice, as text and as base64": new("YQ=="), "is not base64": &wrong} {
+		with := &text
+		if b64 == &wrong {
+			with = nil
+		}
+		if _, err := jsonx.FromTextOrBase64(with, b64); err == nil || err.Error() != name {
+			t.Errorf("got %v, want %q", err, name)
+		}
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	for value, want := range map[string]bool{`{"a":1}`: true, `{"a": 1}`: false, `{"a":1}x`: false, `[1]`: false, "": false, `{"b":1,"a":2}`: true, "{\"a\":\"\xff\"}": false} {
+		if got := jsonx.Keeps([]byte(value)); got != want {
+			t.Errorf("Keeps(%q) = %v", value, got)
+		}
+	}
+}
