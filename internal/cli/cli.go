@@ -80,6 +80,7 @@ type app struct {
 	format   format
 	color    bool
 	zone     *time.Location
+	progress *progress // of what is running; notes take its line away
 }
 
 // latched keeps the first error of its writer, so that a broken pipe is noticed wherever it happened.

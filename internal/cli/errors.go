@@ -194,6 +194,7 @@ func (a *app) printFailure(f *failure) {
 
 // note writes a line for people to standard error.
 func (a *app) note(format string, args ...any) {
+	a.progress.hide()
 	fmt.Fprintf(a.err, format+"\n", args...) //nolint:errcheck // where standard error is gone there is nobody to tell
 }
 

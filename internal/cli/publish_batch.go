@@ -77,6 +77,8 @@ func runPublishBatch(ctx context.Context, a *app, o publishOptions) error {
 	}
 	doc := batchDoc{Schema: schemaOf("publish.batch"), Failures: []batchFailure{}}
 	worst := code(0)
+	told := a.startProgress("published", -1)
+	defer told.hide()
 	failed := func(line int, err error) {
 		f := a.explain(err)
 		doc.Failed++
@@ -130,6 +132,7 @@ func runPublishBatch(ctx context.Context, a *app, o publishOptions) error {
 				}
 				doc.Published++
 			}
+			told.at(int64(doc.Published))
 		}
 	})
 	if err != nil {
