@@ -22,6 +22,7 @@ func everything() []step {
 		tested("defects", defects()),
 		stepOf("race", goCommand("test", "-race", "-timeout=15m", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
+		tested("quick-reference", quickReference()),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
 		stepOf("chaos", goCommand("run", "./internal/chaos", "-profile", "short")),
@@ -81,6 +82,11 @@ func interopTests() command {
 	c := goCommand("test", "-count=1", "-timeout=5m", "./...")
 	c.dir = "interop"
 	return c
+}
+
+// quickReference executes the quick reference; -v, so that it says how much of it works.
+func quickReference() command {
+	return goCommand("test", "-tags=parts", "-count=1", "-v", "-run=^Test(QuickReference|TheScripts)", "./internal/readme")
 }
 
 func tested(name string, c command) step {

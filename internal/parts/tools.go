@@ -19,6 +19,9 @@ type Tool struct {
 	missing func(ctx context.Context) string
 }
 
+// QuickReference is what the tools are for that docs/quick-reference.md uses.
+const QuickReference = "the quick reference"
+
 // Tools returns the commands that the whole test needs besides Go.
 func Tools() []Tool {
 	return []Tool{
@@ -26,6 +29,9 @@ func Tools() []Tool {
 		{Name: "mvn", Package: "maven", For: "the download of Apache Kafka's jars"},
 		{Name: "cc", Package: "gcc libc6-dev", For: "the race detector and librdkafka"},
 		{Name: "b3sum", Package: "b3sum", For: "a second opinion on BLAKE3 hashes"},
+		{Name: "bash", Package: "bash", For: QuickReference},
+		{Name: "python3", Package: "python3", For: QuickReference},
+		{Name: "uuidgen", Package: "uuid-runtime", For: QuickReference},
 	}
 }
 

@@ -1,0 +1,13 @@
+package main
+
+import (
+	"context"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/contracts/intelligence"
+)
+
+func broadcast(ctx context.Context, b *bus.Bus) error {
+	_, err := b.Publish(ctx, intelligence.QualityAssessed{EntityID: "doc-123", QualityScore: 0.92, ONEXCompliance: new(0.88)})
+	return err
+}

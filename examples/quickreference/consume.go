@@ -1,0 +1,20 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/contracts/intelligence"
+)
+
+func consume(ctx context.Context, b *bus.Bus) error {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	assessed := func(_ context.Context, e bus.Event[intelligence.QualityAssessed]) error {
+		fmt.Println("quality score:", e.Payload.QualityScore)
+		enough() // a service goes on until its context ends
+		return nil
+	}
+	return b.Consume(ctx, bus.Consumer{Group: "my-consumer-group"}, bus.Handle(assessed))
+}
