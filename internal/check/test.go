@@ -86,7 +86,7 @@ func interopTests() command {
 
 // quickReference executes the quick reference; -v, so that it says how much of it works.
 func quickReference() command {
-	return goCommand("test", "-tags=parts", "-count=1", "-v", "-run=^Test(QuickReference|TheScripts)", "./internal/readme")
+	return goCommand("test", "-tags=parts", "-count=1", "-v", "-run=^Test(QuickReference|Script)", "./internal/readme")
 }
 
 func tested(name string, c command) step {

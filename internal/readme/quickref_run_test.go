@@ -64,6 +64,7 @@ func newReader(t *testing.T) reader {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the developer's own stack may be running
 	r.address = up(t, filepath.Join(r.bin, "omnibus"))
 	return r
 }
@@ -73,7 +74,7 @@ func (r reader) command(t *testing.T, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = r.root
 	cmd.Env = append(os.Environ(), "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"OMNIBUS="+filepath.Join(r.bin, "omnibus"), "KAFKA_BOOTSTRAP_SERVERS="+r.address)
+		"OMNIBUS="+filepath.Join(r.bin, "omnibus"), "KAFKA_BOOTSTRAP_SERVERS="+r.address, "NO_COLOR=1")
 	return cmd
 }
 
