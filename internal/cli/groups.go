@@ -17,6 +17,7 @@ func newGroupsCmd(a *app) *cobra.Command {
 	cmd := a.group("groups", "List consumer groups and look into one", `omnibus groups list
 omnibus groups show bridge`, newGroupsListCmd(a), newGroupsShowCmd(a))
 	cmd.Aliases = []string{"group"}
+	cmd.AddCommand(rpkGroupCmds(a)...)
 	return cmd
 }
 

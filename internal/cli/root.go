@@ -138,6 +138,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		}
 		a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	}
+	a.sayPlural(cmd)
 	return nil
 }
 

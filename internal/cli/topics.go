@@ -15,6 +15,7 @@ func newTopicsCmd(a *app) *cobra.Command {
 	cmd := a.group("topics", "List topics and look into one", `omnibus topics list
 omnibus topics show omninode.codegen.request.validate.v1`, newTopicsListCmd(a), newTopicsShowCmd(a))
 	cmd.Aliases = []string{"topic"}
+	cmd.AddCommand(rpkTopicCmds(a)...)
 	return cmd
 }
 

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// What people type who come from rpk is understood: it is said how that is written here, and then that is run. None of it is
+// in the help.
+
+// rpkTopicCmds are what "rpk topic" has and "omnibus topics" has not.
+func rpkTopicCmds(a *app) []*cobra.Command {
+	return []*cobra.Command{newRpkConsumeCmd(a), newRpkProduceCmd(a), newRpkShowCmd(a, "topics", "a TOPIC")}
+}
+
+// rpkGroupCmds are what "rpk group" has and "omnibus groups" has not.
+func rpkGroupCmds(a *app) []*cobra.Command {
+	return []*cobra.Command{newRpkShowCmd(a, "groups", "a GROUP")}
+}
+
+// newRpkShowCmd is topic describe and group describe.
+func newRpkShowCmd(a *app, noun, what string) *cobra.Command {
+	return &cobra.Command{
+		Use: "describe", Hidden: true, Args: a.wantArgs(1, 1, what), Example: "omnibus " + noun + " show NAME",
+		RunE: func(cmd *cobra.Command, args []string) error { return a.instead(cmd, noun, "show", args[0]) },
+	}
+}
+
+// newRpkConsumeCmd is topic consume. It ends at what is there, where rpk waits for more: --follow does that.
+func newRpkConsumeCmd(a *app) *cobra.Command {
+	var offset, group string
+	var num int
+	var partitions []int32
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "consume", Hidden: true, Args: a.wantArgs(1, -1, "a TOPIC or a PATTERN"), Example: "omnibus consume TOPIC --limit 10",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words := append([]string{"consume"}, args...)
+			if num != 0 {
+				words = append(words, "--limit", strconv.Itoa(num))
+			}
+			if offset != "" {
+				words = append(words, "--offset", rpkPosition(offset))
+			}
+			for _, p := range partitions {
+				words = append(words, "--partition", strconv.Itoa(int(p)))
+			}
+			if group != "" {
+				words = append(words, "--group", group)
+			}
+			if follow {
+				words = append(words, "--follow")
+			}
+			return a.instead(cmd, words...)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&num, "num", "n", 0, "`n` events")
+	f.StringVar(&offset, "offset", "", "where to `begin`: start, end, ...")
+	f.Int32SliceVarP(&partitions, "partitions", "p", nil, "only this partition, `n`")
+	f.StringVarP(&group, "group", "g", "", "consumer `group`")
+	f.BoolVarP(&follow, "follow", "f", false, "go on with what comes")
+	return cmd
+}
+
+// newRpkProduceCmd is topic produce: one event from standard input.
+func newRpkProduceCmd(a *app) *cobra.Command {
+	var key string
+	var headers []string
+	cmd := &cobra.Command{
+		Use: "produce", Hidden: true, Args: a.wantArgs(1, 1, "a TOPIC"), Example: "omnibus publish TOPIC PAYLOAD",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words := []string{"publish", args[0], "-"}
+			if cmd.Flags().Changed("key") {
+				words = append(words, "--key", key)
+			}
+			for _, h := range headers {
+				name, value, _ := strings.Cut(h, ":")
+				words = append(words, "--header", name+"="+value)
+			}
+			return a.instead(cmd, words...)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&key, "key", "k", "", "record `key`")
+	f.StringArrayVarP(&headers, "header", "H", nil, "`name:value`")
+	return cmd
+}
+
+// rpkPosition is an end of a topic as it is called here.
+func rpkPosition(s string) string {
+	return cmp.Or(map[string]string{"start": "earliest", "end": "latest"}[s], s)
+}
+
+// instead says how cmd is written here and runs that, with the global flags that cmd was given.
+func (a *app) instead(cmd *cobra.Command, words ...string) error {
+	a.hint("note: this is now written %s", a.commandLine(words...))
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if cmd.InheritedFlags().Lookup(f.Name) != nil {
+			words = append(words, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	a.args = words
+	root := newRootCmd(a)
+	root.SetArgs(words)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	return root.ExecuteContext(cmd.Context())
+}
+
+// sayPlural answers rpk's singular nouns with ours.
+func (a *app) sayPlural(cmd *cobra.Command) {
+	noun := cmd.Parent()
+	if cmd.Hidden || noun == nil || slices.Contains(a.args, noun.Name()) {
+		return
+	}
+	for _, singular := range []string{"topic", "group"} {
+		if i := slices.Index(a.args, singular); i >= 0 && noun.HasAlias(singular) {
+			line := []string{"omnibus"}
+			for _, word := range slices.Replace(slices.Clone(a.args), i, i+1, noun.Name()) {
+				line = append(line, shellWord(word))
+			}
+			a.hint("note: this is now written %s", strings.Join(line, " "))
+		}
+	}
+}
