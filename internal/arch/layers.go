@@ -60,6 +60,7 @@ var only = map[string]string{
 	"github.com/santhosh-tekuri/jsonschema/v6":   "schema",
 	"github.com/prometheus":                      "telemetry",
 	"github.com/spf13/cobra":                     "internal/cli",
+	"github.com/itchyny/gojq":                    "internal/cli",
 	"charm.land/lipgloss/v2":                     "internal/cli",
 	"github.com/Shopify/toxiproxy/v2":            "internal/chaos",
 	"github.com/rs/zerolog":                      "internal/chaos",

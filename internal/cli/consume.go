@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,8 @@ type consumeOptions struct {
 	limit      int
 	group      string
 	peek       bool
+	failEmpty  bool
+	filterOptions
 }
 
 func newConsumeCmd(a *app) *cobra.Command {
@@ -32,10 +35,13 @@ func newConsumeCmd(a *app) *cobra.Command {
 	cmd.Short = "Read events: what is there, or what comes"
 	cmd.Long = "Without --follow it reads what is there now and ends. It commits nothing, unless --group says for whom: then it reads on from\n" +
 		"where that group is, and commits what it has printed.\n\n" +
+		"Filters come before --limit and after --last. --where is a jq expression over the record as -o ndjson prints it, with the\n" +
+		"members of the envelope beside it: .payload, .event_type, .correlation_id, .header.NAME, .key, .partition, .offset.\n\n" +
 		"Times: " + positionGrammar + ".\n--offset: " + offsetGrammar + "."
 	cmd.Example = `omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1
 omnibus consume 'omninode.codegen.*' --since 10m -o line
 omnibus consume omninode.codegen.request.validate.v1 -f --from latest
+omnibus consume omninode.intelligence.event.quality_assessed.v1 --where '.payload.quality_score < 0.5' --limit 20
 omnibus consume omninode.codegen.request.validate.v1 --group debug --limit 5 -o ndjson`
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
 	cmd.Flags().IntVar(&o.last, "last", 0, "only the newest `n`, across all partitions")
@@ -80,7 +86,9 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 	f.StringVar(&o.until, "until", "", "the same as --to, `time`")
 	f.StringVar(&o.offset, "offset", "", "begin at an `offset` of every partition")
 	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only this partition, `n`; may be repeated")
-	f.IntVarP(&o.limit, "limit", "n", 0, "end after `n` events")
+	f.IntVarP(&o.limit, "limit", "n", 0, "end after `n` events that the filters let through")
+	o.filters(f)
+	f.BoolVar(&o.failEmpty, "fail-empty", false, "exit with 3 where there is nothing to print")
 	f.StringVarP(&o.group, "group", "g", "", "read as this consumer `group` and commit what was printed")
 	f.BoolVar(&o.peek, "peek", false, "with --group: read from where it is, and commit nothing")
 	f.StringVar(&topic, "topic", "", "")
@@ -97,46 +105,112 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 	if err != nil {
 		return err
 	}
-	p := &recordPrinter{a: a}
+	keep, err := o.filter()
+	if err != nil {
+		return err
+	}
+	c := &consuming{a: a, o: o, keep: keep, printer: &recordPrinter{a: a}}
 	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
 			return err
 		}
-		if err := p.begin(); err != nil {
+		if err := c.printer.begin(); err != nil {
 			return err
 		}
 		switch {
 		case o.group != "" && o.peek:
-			err = a.consumePeek(ctx, b, o, p)
+			err = c.peek(ctx, b)
 		case o.group != "":
-			err = a.consumeGroup(ctx, b, o, p)
+			err = c.group(ctx, b)
 		default:
-			err = consumeScan(ctx, b, o, r, p)
+			err = c.scan(ctx, b, r)
 		}
-		if end := p.end(); err == nil {
+		if end := c.printer.end(); err == nil {
 			err = end
 		}
 		if err == nil && ctx.Err() != nil {
 			return context.Canceled
 		}
-		if err == nil && p.n == 0 {
-			a.hint("no events there")
+		if err == nil {
+			err = c.outcome()
 		}
 		return err
 	})
 }
 
-// consumeScan reads without a group.
-func consumeScan(ctx context.Context, b *bus.Bus, o consumeOptions, r bus.Range, p *recordPrinter) error {
+// consuming is one run: what is looked at, what of it is printed, and what went wrong with it.
+type consuming struct {
+	a       *app
+	o       consumeOptions
+	keep    *filter
+	printer *recordPrinter
+	seen    int // records looked at
+	failed  int // records that the filter failed on
+	first   *failure
+}
+
+// show prints rec if it is meant, and reports whether that was the last one wanted.
+func (c *consuming) show(ctx context.Context, rec bus.Record) (enough bool, err error) {
+	c.seen++
+	v := viewOf(rec)
+	meant, err := c.keep.matches(ctx, v)
+	if err != nil {
+		return false, c.couldNot(ctx, rec, "--where", err)
+	}
+	if !meant {
+		return false, nil
+	}
+	if err := c.printer.print(rec); err != nil {
+		return false, err
+	}
+	return c.printer.n == c.o.limit, nil
+}
+
+// couldNot says, and keeps, that an expression failed on a record; reading goes on.
+func (c *consuming) couldNot(ctx context.Context, rec bus.Record, flag string, why error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if c.failed++; c.failed == 1 {
+		c.first = fail(codePartial, "").at("first", "%s", rec.Coordinates()).because("%s: %s", flag, why)
+	}
+	if c.failed <= 20 {
+		c.a.note("%s: %s: %s", rec.Coordinates(), flag, why)
+	}
+	return nil
+}
+
+// outcome says how it went once everything is read.
+func (c *consuming) outcome() error {
+	switch {
+	case c.failed > 0:
+		f := c.first
+		f.message = fmt.Sprintf("%d of %s could not be decided or printed", c.failed, count(c.seen, "record", "records"))
+		return f.fix("an expression such as (.payload.a // 0) > 1 takes records that lack a member")
+	case c.printer.n > 0:
+		return nil
+	case c.seen > 0 && c.o.failEmpty:
+		return fail(codeEmpty, "none of %s matches", count(c.seen, "record", "records")).because("the filters let none of them through").
+			fix("leave a filter out")
+	case c.o.failEmpty:
+		return fail(codeEmpty, "no events there").because("the range that was asked for is empty").fix("--from earliest")
+	case c.seen > 0:
+		c.a.hint("none of %s matches", count(c.seen, "record", "records"))
+	default:
+		c.a.hint("no events there")
+	}
+	return nil
+}
+
+// scan reads without a group.
+func (c *consuming) scan(ctx context.Context, b *bus.Bus, r bus.Range) error {
 	for rec, err := range b.Scan(ctx, r) {
 		if err != nil {
 			return err
 		}
-		if err := p.print(rec); err != nil {
+		enough, err := c.show(ctx, rec)
+		if err != nil || enough {
 			return err
-		}
-		if p.n == o.limit {
-			break
 		}
 	}
 	return nil

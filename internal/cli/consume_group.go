@@ -17,10 +17,11 @@ type partitionKey struct {
 	partition int32
 }
 
-// consumeGroup reads as a member of the group. A record is settled once it is printed. Without --follow it ends when the group
-// has passed the newest record that each partition had at the start.
-func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, p *recordPrinter) error {
-	left, err := a.ahead(ctx, b, o)
+// group reads as a member of the group. A record is settled once it is printed, or passed over by the filters. Without --follow
+// it ends when the group has passed the newest record that each partition had at the start.
+func (c *consuming) group(ctx context.Context, b *bus.Bus) error {
+	o := c.o
+	left, err := c.a.ahead(ctx, b, o)
 	if err != nil {
 		return err
 	}
@@ -37,16 +38,17 @@ func (a *app) consumeGroup(ctx context.Context, b *bus.Bus, o consumeOptions, p 
 		if reading.Err() != nil {
 			return errEnough
 		}
-		if err := p.print(rec); err != nil {
+		last, err := c.show(ctx, rec)
+		if err != nil {
 			failed = err
 			enough()
 			return errEnough
 		}
 		at := partitionKey{rec.Topic, rec.Partition}
-		if last, ok := left[at]; ok && rec.Offset >= last {
+		if newest, ok := left[at]; ok && rec.Offset >= newest {
 			delete(left, at)
 		}
-		if p.n == o.limit || !o.follow && len(left) == 0 {
+		if last || !o.follow && len(left) == 0 {
 			enough()
 		}
 		return nil
@@ -127,13 +129,13 @@ func (a *app) committed(ctx context.Context, b *bus.Bus, group string) (map[part
 	return out, err
 }
 
-// consumePeek shows what the group has not settled, without joining it.
-func (a *app) consumePeek(ctx context.Context, b *bus.Bus, o consumeOptions, p *recordPrinter) error {
-	committed, err := a.committed(ctx, b, o.group)
+// peek shows what the group has not settled, without joining it.
+func (c *consuming) peek(ctx context.Context, b *bus.Bus) error {
+	committed, err := c.a.committed(ctx, b, c.o.group)
 	if err != nil {
 		return err
 	}
-	infos, err := b.Topics(ctx, o.topics...)
+	infos, err := b.Topics(ctx, c.o.topics...)
 	if err != nil {
 		return err
 	}
@@ -148,11 +150,9 @@ func (a *app) consumePeek(ctx context.Context, b *bus.Bus, o consumeOptions, p *
 				if err != nil {
 					return err
 				}
-				if err := p.print(rec); err != nil {
+				enough, err := c.show(ctx, rec)
+				if err != nil || enough {
 					return err
-				}
-				if p.n == o.limit {
-					return nil
 				}
 			}
 		}

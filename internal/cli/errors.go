@@ -27,6 +27,7 @@ const (
 	codeCatalog    code = 208
 	codeFile       code = 209
 	codeConflict   code = 210
+	codeExpression code = 211
 	codeTopic      code = 301
 	codeGroup      code = 302
 	codeEventType  code = 303
