@@ -315,7 +315,8 @@ func TestTruncatedLogIsALoudStopThatSaysWhatIsGone(t *testing.T) {
 		deleteBefore(t, r, c, 5)
 		for range 2 { // it stays so: a restart does not turn it into a skip
 			err := within(t, time.Minute, consuming(t, r, group, handler))
-			wantLoud(t, err, bus.ErrTruncated, group.Group, fmt.Sprintf("%s[0]", r.topic), "offset 1", "begins at 5", "4 events", "rpk group seek")
+			wantLoud(t, err, bus.ErrTruncated, group.Group, fmt.Sprintf("%s[0]", r.topic), "offset 1", "begins at 5", "4 events",
+				fmt.Sprintf("omnibus groups reset %s --to earliest --topic %s --partition 0", group.Group, r.topic))
 		}
 		o := newOperator(t, r, c)
 		equal(t, "committed", o.committed(group.Group, r.topic), 1)

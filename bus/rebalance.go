@@ -37,7 +37,7 @@ func (c *consumer) outside(ctx context.Context, id partitionID) string {
 		stands = p.track.next
 	}
 	c.mu.Unlock()
-	next := fmt.Sprintf("move it on purpose to go on, as with: rpk group seek %s --to start --topics %s", c.cfg.Group, id.topic)
+	next := fmt.Sprintf("move it on purpose to go on: omnibus groups reset %s --to earliest --topic %s --partition %d", c.cfg.Group, id.topic, id.partition)
 	if c.cfg.Broadcast {
 		next = "start again to go on"
 	}

@@ -69,6 +69,7 @@ func TestSuite(t *testing.T) {
 		{"FourKeysAlikeAreNoOutage", false, fourKeysAlikeAreNoOutage},
 		{"EventForOneGroupIsPassedOverByOthers", false, eventForOneGroupIsPassedOverByOthers},
 		{"DeadLetterSentAgainKeepsItsOrigin", true, deadLetterSentAgainKeepsItsOrigin},
+		{"ResetHandlesEverythingAgain", true, resetHandlesEverythingAgain},
 	} {
 		if os.Getenv("OMNIBUS_TEST_KAFKA_NODES") == "3" && !s.nodes {
 			continue

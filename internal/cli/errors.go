@@ -36,6 +36,7 @@ const (
 	codeEmpty      code = 306
 	codeNoService  code = 307
 	codeJob        code = 308
+	codePlan       code = 309
 	codeReach      code = 401
 	codeListen     code = 402
 	codeAuth       code = 501
@@ -61,6 +62,7 @@ const (
 	codeStale      code = 908
 	codePlanOnly   code = 909
 	codeState      code = 910
+	codeActive     code = 911
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 )

@@ -31,8 +31,14 @@ func (a *app) explain(err error) *failure {
 		left    *bus.AbandonedError
 		listen  *stack.ListenError
 		served  *stack.ServedError
+		active  *bus.ActiveGroupError
+		stale   *bus.StalePlanError
 	)
 	switch {
+	case errors.As(err, &active):
+		return a.groupHasMembers(active)
+	case errors.As(err, &stale):
+		return stalePlan(stale)
 	case errors.As(err, &port):
 		return a.portTaken(port)
 	case errors.As(err, &inUse):
@@ -128,6 +134,9 @@ func (a *app) explainBus(err error) *failure {
 	case errors.Is(err, bus.ErrUnknownTopic):
 		if e := consumerEnd(err); e != nil && e.Topic != "" {
 			return fail(codeTopic, "a consumer cannot go on: topic %s is gone", e.Topic).because("%s", clip(e.Err.Error(), 500)).fix("omnibus topics list")
+		}
+		if e, ok := errors.AsType[*bus.Error](err); ok && e.Partition >= 0 {
+			return fail(codeTopic, "%s has no partition %d", e.Topic, e.Partition).because("its partitions are numbered from 0").fix("omnibus topics show %s", e.Topic)
 		}
 		return a.unknownTopic(topicOf(err))
 	case errors.Is(err, bus.ErrUnknown):

@@ -14,8 +14,9 @@ import (
 )
 
 func newGroupsCmd(a *app) *cobra.Command {
-	cmd := a.group("groups", "List consumer groups and look into one", `omnibus groups list
-omnibus groups show bridge`, newGroupsListCmd(a), newGroupsShowCmd(a))
+	cmd := a.group("groups", "Consumer groups: who reads, how far they are, and move them", `omnibus groups list
+omnibus groups show bridge
+omnibus groups reset bridge --to 2h`, newGroupsListCmd(a), newGroupsShowCmd(a), newGroupsResetCmd(a))
 	cmd.Aliases = []string{"group"}
 	cmd.AddCommand(rpkGroupCmds(a)...)
 	return cmd

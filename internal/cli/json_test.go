@@ -30,6 +30,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		"topics show":  "topics show " + snapshot,
 		"groups list":  "groups list",
 		"groups show":  "groups show reader",
+		"groups reset": "groups reset reader --to earliest --execute",
 		"lag":          "lag",
 		"dlq list":     "dlq list",
 		"dlq groups":   "dlq groups",

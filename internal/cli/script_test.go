@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "brokers": brokers, "topics": topics, "ready": ready},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "brokers": brokers, "topics": topics, "ready": ready, "next": next},
 		Setup: func(e *testscript.Env) error {
 			br, err := broker.Start(context.Background(), broker.Config{})
 			if err != nil {
@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("KAFKA_BOOTSTRAP_SERVERS", br.Addrs()[0])
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("OMNIBUS_TZ", "utc")
+			e.Setenv("snapshot", snapshot)
 			e.Setenv("assessed", "omninode.intelligence.event.quality_assessed.v1")
 			return nil
 		},
@@ -102,6 +103,18 @@ func topics(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		_, err := b.EnsureTopics(context.Background(), event.Topic(name))
 		ts.Check(err)
+	}
+}
+
+// next runs the command that the last line of standard error, or of a file, is: next [FILE].
+func next(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(append(args, "stderr")[0])), "\n")
+	words := strings.Fields(strings.ReplaceAll(lines[len(lines)-1], "'", ""))
+	if len(words) == 0 || words[0] != "omnibus" {
+		ts.Fatalf("the last line is no command: %q", lines[len(lines)-1])
+	}
+	if err := ts.Exec(words[0], words[1:]...); (err == nil) == neg {
+		ts.Fatalf("%s: %v", strings.Join(words, " "), err)
 	}
 }
 
