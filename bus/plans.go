@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/omninode-ai/omnibus/event"
@@ -35,7 +36,7 @@ type KeptPlan struct {
 type StalePlanError struct{ Changed []string }
 
 func (e *StalePlanError) Error() string {
-	return fmt.Sprintf("the plan is out of date: %s", e.Changed[0])
+	return "the plan is out of date: " + strings.Join(e.Changed, "; ")
 }
 
 // KeepPlan keeps plan, whatever it is, as JSON under an id of eight letters and digits.

@@ -16,7 +16,8 @@ import (
 func newGroupsCmd(a *app) *cobra.Command {
 	cmd := a.group("groups", "Consumer groups: who reads, how far they are, and move them", `omnibus groups list
 omnibus groups show bridge
-omnibus groups reset bridge --to 2h`, newGroupsListCmd(a), newGroupsShowCmd(a), newGroupsResetCmd(a))
+omnibus groups reset bridge --to 2h`, newGroupsListCmd(a), newGroupsShowCmd(a), newGroupsMembersCmd(a), newGroupsResetCmd(a),
+		newGroupsDeleteCmd(a))
 	cmd.Aliases = []string{"group"}
 	cmd.AddCommand(rpkGroupCmds(a)...)
 	return cmd
@@ -136,6 +137,10 @@ type memberItem struct {
 	Assigned map[event.Topic][]int32 `json:"assigned"`
 }
 
+func memberItemOf(m bus.Member) memberItem {
+	return memberItem{ID: m.ID, Instance: m.InstanceID, Client: m.ClientID, Host: m.Host, Assigned: m.Assigned}
+}
+
 func newGroupsShowCmd(a *app) *cobra.Command {
 	return prints(&cobra.Command{
 		Use:   "show GROUP",
@@ -158,7 +163,7 @@ func runGroupsShow(ctx context.Context, a *app, name string) error {
 			for _, g := range infos {
 				doc.groupItem, doc.Coordinator = groupItemOf(g), g.Coordinator
 				for _, m := range g.Members {
-					doc.Details = append(doc.Details, memberItem{ID: m.ID, Instance: m.InstanceID, Client: m.ClientID, Host: m.Host, Assigned: m.Assigned})
+					doc.Details = append(doc.Details, memberItemOf(m))
 				}
 			}
 			lags, err := b.Lag(ctx, name)

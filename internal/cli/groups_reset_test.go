@@ -24,12 +24,18 @@ func TestGroupWithMembersIsRefusedAndTheyAreNamed(t *testing.T) {
 		}))
 	}()
 	<-seen
-	for _, line := range []string{"groups reset busy --to earliest", "groups reset busy --to earliest --execute"} {
+	holds := regexp.MustCompile(`(?m)^  member +omnibus-cli-test at \S+ holds ` + regexp.QuoteMeta(snapshot) + `\[0\]$`)
+	for _, line := range []string{
+		"groups reset busy --to earliest", "groups reset busy --to earliest --execute", "groups delete busy", "groups delete busy --execute --confirm busy",
+	} {
 		r := s.run(t.Context(), "", strings.Fields(line)...)
 		check(t, wrong{exit: 9, code: "OMB-0911", says: "omnibus-cli-test at ", advice: "stop them"}, r)
-		if !regexp.MustCompile(`(?m)^  member +omnibus-cli-test at \S+ holds `+regexp.QuoteMeta(snapshot)+`\[0\]$`).MatchString(r.stderr) {
+		if !holds.MatchString(r.stderr) {
 			t.Errorf("it does not say who holds what:\n%s", r.stderr)
 		}
+	}
+	if out := s.must(t, "", "groups", "members", "busy"); !strings.Contains(out, "omnibus-cli-test") || !strings.Contains(out, snapshot+"[0]") {
+		t.Errorf("groups members says\n%s", out)
 	}
 	stop()
 	if err := <-done; err != nil {
