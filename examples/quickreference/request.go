@@ -24,7 +24,7 @@ func request(ctx context.Context, b *bus.Bus) error {
 		}
 		answer, err := event.Decode(rec.Value)
 		if err == nil && answer.CausationID == asked.ID {
-			fmt.Println(answer.CorrelationID, string(answer.Payload))
+			fmt.Println(answer.CorrelationID, string(answer.Payload)) // → abc-123 {"blake3_hash":"
 			return nil
 		}
 	}

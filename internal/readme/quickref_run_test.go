@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,9 @@ type reader struct {
 	address string // of the stack
 }
 
+// promised is what a line says that its output contains.
+var promised = regexp.MustCompile(`(?m)(?:#|//) → (.+)$`)
+
 // TestQuickReference executes every block of the quick reference, in its order and on one stack. What is not yet must not
 // work: the mark has to be turned when it does.
 func TestQuickReference(t *testing.T) {
@@ -40,6 +44,11 @@ func TestQuickReference(t *testing.T) {
 				t.Errorf("%s is marked as working: %v\n%s\n%s", b, err, b.text, out)
 			case b.mark == "not yet" && err == nil:
 				t.Errorf("%s works now: turn its mark\n%s\n%s", b, b.text, out)
+			}
+			for _, m := range promised.FindAllStringSubmatch(b.text, -1) {
+				if b.mark == "works" && !strings.Contains(string(out), m[1]) {
+					t.Errorf("%s: the output lacks %q\n%s\n%s", b, m[1], b.text, out)
+				}
 			}
 			ran++
 		})
