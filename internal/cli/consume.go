@@ -22,6 +22,7 @@ type consumeOptions struct {
 	follow     bool
 	limit      int
 	group      string
+	groupFrom  string // which setting names the group, where the command line does not
 	peek       bool
 	failEmpty  bool
 	filterOptions
@@ -76,6 +77,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 			if cmd.Name() == "tail" && !cmd.Flags().Changed("last") && (o.from+o.since+o.offset+o.group != "") {
 				o.last = 0
 			}
+			o.settle(a, cmd)
 			return runConsume(cmd.Context(), a, *o)
 		},
 	}, formatPretty, formatLine, formatJSON, formatNDJSON, formatRaw)
@@ -112,6 +114,9 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 	c := &consuming{a: a, o: o, keep: keep, printer: &recordPrinter{a: a}}
 	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
+			return err
+		}
+		if err := a.within(ctx, func(ctx context.Context) error { return o.nobodyElse(ctx, b) }); err != nil {
 			return err
 		}
 		if err := c.printer.begin(); err != nil {
