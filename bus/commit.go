@@ -103,10 +103,12 @@ func (c *consumer) commit(ctx context.Context, parts []*partition, clean bool) e
 	c.commits.Lock()
 	defer c.commits.Unlock()
 	c.mu.Lock()
-	if parts == nil {
+	all := parts == nil
+	if all {
 		for _, p := range c.lanes.parts {
 			parts = append(parts, p)
 		}
+		c.lanes.unrecorded.taken()
 	}
 	taken := time.Now()
 	var moved []position
@@ -128,7 +130,14 @@ func (c *consumer) commit(ctx context.Context, parts []*partition, clean bool) e
 		errs = append(errs, c.commitSome(ctx, moved[:n], taken))
 		moved = moved[n:]
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if all && err == nil {
+		c.mu.Lock()
+		c.lanes.unrecorded.recorded()
+		c.spawn()
+		c.mu.Unlock()
+	}
+	return err
 }
 
 func (c *consumer) commitSome(ctx context.Context, ps []position, taken time.Time) error {

@@ -114,6 +114,9 @@ func (b *Bus) newConsumer(ctx context.Context, cfg Consumer, handlers []Handler)
 		lanes: newLanes(cfg.MaxInFlight), contexts: map[*partition]partitionContext{}, paused: map[*partition]bool{},
 		began: time.Now(), kick: make(chan struct{}, 1), urgent: make(chan struct{}, 1), doubt: make(chan struct{}, 1), fetched: map[partitionID]fetchedOffset{}, existing: map[event.Topic]map[int32]bool{},
 	}
+	if !cfg.Broadcast {
+		c.lanes.unrecorded.within = recordWithin
+	}
 	c.changed = sync.NewCond(&c.mu)
 	if err := c.dispatch.check(); err != nil {
 		return nil, err

@@ -15,17 +15,18 @@ import (
 //
 // The caller holds one lock around every method.
 type lanes struct {
-	max      int
-	running  int
-	parts    map[partitionID]*partition
-	ready    queue[*lane] // lanes that may run now
-	parked   parking
-	outages  outages
-	tallies  map[string]*TopicCounts // by topic
-	claims   int                     // lanes that wait for a commit, see guard
-	reserved int                     // of max, for lanes whose start is being committed
-	waiting  int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
-	stopped  bool                    // nothing more starts
+	max        int
+	running    int
+	parts      map[partitionID]*partition
+	ready      queue[*lane] // lanes that may run now
+	parked     parking
+	outages    outages
+	tallies    map[string]*TopicCounts // by topic
+	claims     int                     // lanes that wait for a commit, see guard
+	reserved   int                     // of max, for lanes whose start is being committed
+	waiting    int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
+	stopped    bool                    // nothing more starts
+	unrecorded unrecorded
 }
 
 type partitionID struct {
@@ -207,6 +208,9 @@ func (s *lanes) wake() time.Time {
 
 // next is a lane whose run is to be handled now, or nil. The caller handles it and calls finish.
 func (s *lanes) next(now time.Time) *lane {
+	if s.unrecorded.overdue(now) {
+		return nil
+	}
 	for s.ready.len() > 0 && !s.stopped {
 		if s.running+s.reserved >= s.max && !s.ready.peek().cleared {
 			break
@@ -272,6 +276,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		return
 	}
 	p.tally.note(len(l.run), r)
+	if len(r.retry) < len(l.run) {
+		s.unrecorded.settled(now)
+	}
 	s.ended(l, len(r.retry) == 0)
 	next := 0
 	for i, d := range l.run {

@@ -74,6 +74,8 @@ type assignment struct {
 	notBefore map[string]time.Time
 	outage    *simOutage
 
+	unrecorded map[int64]time.Time // when what no commit says was settled
+
 	probation int            // events that are still to begin alone
 	before    map[int64]int  // starts on record when the assignment began
 	here      map[int64]bool // began alone in this assignment
@@ -111,7 +113,7 @@ func (r *run) offsets() []int64 {
 func (g *simLog) took(proc *process) *assignment {
 	a := &assignment{
 		proc: proc, log: g, known: map[int64]bool{}, prefix: map[string]int{}, running: map[string]*run{},
-		fails: map[int64]int{}, notBefore: map[string]time.Time{}, before: map[int64]int{}, here: map[int64]bool{},
+		unrecorded: map[int64]time.Time{}, fails: map[int64]int{}, notBefore: map[string]time.Time{}, before: map[int64]int{}, here: map[int64]bool{},
 	}
 	said := g.note()
 	for _, st := range said.starts {
@@ -225,6 +227,16 @@ func (w *world) started(r *run) {
 	if a.leaving || a.dropped {
 		w.breach("%v started after the partition was taken away", r.offsets())
 	}
+	for _, other := range a.proc.parts {
+		if other.leaving {
+			continue // its commit is on its way
+		}
+		for offset, at := range other.unrecorded {
+			if late := w.now.Sub(at); late >= recordWithin {
+				w.breach("%v started %v after %d of %v was settled, which no commit says", r.offsets(), late, offset, other.log.id)
+			}
+		}
+	}
 	if len(r.records) == 0 {
 		w.breach("a run of nothing")
 		return
@@ -303,6 +315,7 @@ func (w *world) finished(r *run, res result) {
 		}
 		a.log.at[d.offset].settled = true
 		a.known[d.offset] = true
+		a.unrecorded[d.offset] = w.now
 	}
 	if a.leaving {
 		return

@@ -163,6 +163,9 @@ func (w *world) print(format string, args ...any) {
 func (w *world) spawn() *process {
 	w.born++
 	p := &process{name: fmt.Sprintf("process %d", w.born), lanes: newLanes(w.shape.max + w.bug.more), alike: map[string]bool{}}
+	if !w.bug.unbound {
+		p.lanes.unrecorded.within = recordWithin
+	}
 	w.procs = append(w.procs, p)
 	return p
 }
@@ -463,26 +466,32 @@ func (w *world) pass(d time.Duration) {
 }
 
 func (w *world) commitAll(p *process) {
+	p.lanes.unrecorded.taken()
+	all := true
 	for _, a := range p.parts {
-		if !a.leaving {
-			w.commit(a, false)
+		if !a.leaving && !w.commit(a, false) {
+			all = false
 		}
+	}
+	if all {
+		p.lanes.unrecorded.recorded()
 	}
 }
 
-// commit may succeed, fail, or succeed with nobody learning of it.
-func (w *world) commit(a *assignment, clean bool) {
+// commit may succeed, fail, or succeed with nobody learning of it. It reports what the process was told.
+func (w *world) commit(a *assignment, clean bool) bool {
 	if !a.part.began {
-		return
+		return true
 	}
 	pos, moved := a.part.position(clean)
 	if w.bug.position != nil {
 		pos.offset, pos.metadata = w.bug.position(a.part, pos.offset, pos.metadata)
 	}
 	if !moved {
+		clear(a.unrecorded)
 		a.proc.lanes.acknowledged(pos)
 		w.startCleared(a.proc)
-		return
+		return true
 	}
 	w.committing(a, pos.offset, pos.metadata)
 	n := w.rng.IntN(100)
@@ -499,10 +508,12 @@ func (w *world) commit(a *assignment, clean bool) {
 	}
 	if n < 20 {
 		a.part.uncertain()
-		return
+		return false
 	}
+	clear(a.unrecorded)
 	a.proc.lanes.acknowledged(pos)
 	w.startCleared(a.proc)
+	return true
 }
 
 // startCleared begins what waited for the commit: workers do not wait for anything else.
@@ -583,7 +594,7 @@ func (w *world) settleDown() {
 		busy := false
 		var wake time.Time
 		for _, p := range slices.Clone(w.procs) {
-			if w.steps%16 == 0 {
+			if w.steps%16 == 0 || p.lanes.unrecorded.overdue(w.now) {
 				w.commitAll(p)
 			}
 			p.lanes.due(w.now)
@@ -635,6 +646,7 @@ type mistake struct {
 	more     int           // handlers at once
 	early    time.Duration // of the timekeeper
 	deaf     bool          // to a revoke
+	unbound  bool          // goes on without commits
 	assign   func(committed int64, metadata string) (int64, string)
 	position func(p *partition, offset int64, metadata string) (int64, string)
 	add      func(s *lanes, p *partition, d delivered, now time.Time)
@@ -675,6 +687,7 @@ var defects = []mistake{
 	{name: "one handler too many", more: 1},
 	{name: "retries come early", early: 200 * time.Millisecond},
 	{name: "work begins after a revoke", deaf: true},
+	{name: "events begin though no commit succeeds", unbound: true},
 	{name: "an outage stops nothing", next: func(s *lanes, now time.Time) *lane {
 		for _, p := range s.parts {
 			p.outage = nil

@@ -19,7 +19,7 @@ type ConsumerState struct {
 	MaxInFlight int
 	Waiting     int // events in hand whose handler could run at once if there were room
 	Rebalances  Rebalances
-	CommitFails *Trouble // nil: the last commit went well
+	CommitFails *Trouble // nil: the last commit went well. After a second without one nothing new begins
 	Missing     []Missing
 	Stuck       []StuckHandler
 	Topics      []TopicCounts    // in the order of their names
@@ -128,8 +128,11 @@ func (c *consumer) state(now time.Time) ConsumerState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.InFlight, s.Waiting, s.Rebalances = c.lanes.running, c.lanes.waiting, c.rebalances
-	if c.commitFails != nil {
+	switch late := c.lanes.unrecorded; {
+	case c.commitFails != nil:
 		s.CommitFails = new(*c.commitFails)
+	case late.overdue(now):
+		s.CommitFails = &Trouble{Since: late.since, Why: "no answer to commits: nothing new begins until there is one"}
 	}
 	for _, topic := range slices.Sorted(maps.Keys(c.lanes.tallies)) {
 		t := *c.lanes.tallies[topic]

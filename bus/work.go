@@ -8,6 +8,9 @@ import (
 
 // spawn starts workers for what is ready. Under mu.
 func (c *consumer) spawn() {
+	if c.lanes.unrecorded.overdue(time.Now()) {
+		return // the commit that ends this spawns
+	}
 	for n := c.lanes.ready.len(); n > 0 && c.workers < c.cfg.MaxInFlight; n-- {
 		c.hire()
 	}
