@@ -124,7 +124,8 @@ func parkedLane(key []byte) string {
 	return "=" + string(key)
 }
 
-// ParkedKeys lists the keys that are parked for the group, in the order of topic, partition and when they were.
+// ParkedKeys lists the keys that are parked for the group, or where that is empty for any group, in the order of topic, partition
+// and when they were.
 func (b *Bus) ParkedKeys(ctx context.Context, group string) ([]ParkedKey, error) {
 	now := map[string]ParkedKey{}
 	for r, err := range b.Scan(ctx, Range{Topics: []event.Glob{event.Glob(parkedTopic)}}) {
@@ -136,7 +137,7 @@ func (b *Bus) ParkedKeys(ctx context.Context, group string) ([]ParkedKey, error)
 		}
 		k, note, ok := readParked(r)
 		switch {
-		case !ok || k.Group != group:
+		case !ok || group != "" && k.Group != group:
 		case note == nil:
 			delete(now, string(r.Key))
 		default:
@@ -148,7 +149,7 @@ func (b *Bus) ParkedKeys(ctx context.Context, group string) ([]ParkedKey, error)
 		all = append(all, k)
 	}
 	slices.SortFunc(all, func(x, y ParkedKey) int {
-		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition), cmp.Compare(x.Since, y.Since), cmp.Compare(x.lane(), y.lane()))
+		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition), cmp.Compare(x.Since, y.Since), cmp.Compare(x.lane(), y.lane()), cmp.Compare(x.Group, y.Group))
 	})
 	return all, nil
 }

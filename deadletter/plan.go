@@ -214,6 +214,11 @@ func (d *Desk) warnings(ctx context.Context, j *Job, letters []Letter) ([]string
 	}
 	warn(unfit, "are not what their schema allows, or no event: they will fail again unless they are edited or the schema has changed")
 	warn(groupless, "do not say which group failed: they are sent only with all groups")
+	parked, err := d.ofParked(ctx, letters)
+	if err != nil {
+		return nil, err
+	}
+	warn(parked, "are of a group that has parked keys in their topic: send them in order (--keep-order), and release the keys after, or later events go on to follow them")
 	for _, t := range sortedKeys(gone) {
 		warn(gone[t], "go to %s, which is not there", t)
 	}
@@ -246,6 +251,29 @@ func (d *Desk) unfit(ctx context.Context, letters []Letter) (int, error) {
 			if err != nil {
 				n++
 			}
+		}
+	}
+	return n, nil
+}
+
+// ofParked counts the letters of a group that has parked a key in their partition.
+func (d *Desk) ofParked(ctx context.Context, letters []Letter) (n int, err error) {
+	type where struct {
+		group     string
+		topic     event.Topic
+		partition int32
+	}
+	keys, err := d.bus.ParkedKeys(ctx, "")
+	if err != nil {
+		return 0, fmt.Errorf("plan: %w", err)
+	}
+	parked := map[where]bool{}
+	for _, k := range keys {
+		parked[where{k.Group, k.Topic, k.Partition}] = true
+	}
+	for _, l := range letters {
+		if parked[where{l.Group, l.Origin.Topic, l.Origin.Partition}] {
+			n++
 		}
 	}
 	return n, nil

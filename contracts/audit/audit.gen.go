@@ -39,7 +39,7 @@ type OperatorAction struct {
 	// Who acted, such as user@host.
 	Operator string `json:"operator"`
 
-	// What was done, such as retry, edit, resolve, purge, restore, import, cancel or resume.
+	// What was done, such as retry, edit, resolve, purge, restore, release, import, cancel or resume.
 	Action string `json:"action"`
 
 	// What it was done to: a job, a dead letter or a topic; its records stay in order.

@@ -17,7 +17,7 @@ omnibus dlq groups
 omnibus dlq show 7k2m9qx4t0
 omnibus dlq retry 3f9a1c2b77d0 --group bridge`,
 		newDLQListCmd(a), newDLQGroupsCmd(a), newDLQShowCmd(a), newDLQEditCmd(a), newDLQRetryCmd(a), newDLQResolveCmd(a), newDLQPurgeCmd(a),
-		newDLQRestoreCmd(a), newDLQExportCmd(a), newDLQImportCmd(a))
+		newDLQRestoreCmd(a), newDLQParkedCmd(a), newDLQReleaseCmd(a), newDLQExportCmd(a), newDLQImportCmd(a))
 }
 
 // withDesk runs fn with the desk of whoever runs this command.

@@ -27,7 +27,7 @@ func filled(t *testing.T) shell {
 	dead := make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- b.Consume(ctx, bus.Consumer{Group: "picky"}, bus.HandlePattern(assessed, func(context.Context, bus.Delivery) error {
+		done <- b.Consume(ctx, bus.Consumer{Group: "picky", OnExhausted: bus.ParkKey}, bus.HandlePattern(assessed, func(context.Context, bus.Delivery) error {
 			return bus.Permanent(errors.New("no such entity"))
 		}))
 	}()
