@@ -20,7 +20,7 @@ func everything() []step {
 		schemas(),
 		stepOf("test", goCommand("test", "./...")),
 		tested("defects", defects()),
-		stepOf("race", goCommand("test", "-race", "-timeout=15m", "./broker/...", "./bus/...", "./internal/cli/...", "./services/...", "./stack/...")),
+		stepOf("race", goCommand("test", "-race", "-timeout=15m", "./broker/...", "./bus/...", "./deadletter/...", "./internal/cli/...", "./services/...", "./stack/...", "./telemetry/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts")),
 		tested("quick-reference", quickReference()),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
