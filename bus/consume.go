@@ -284,6 +284,7 @@ func (c *consumer) openGroup(context.Context) error {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(c.cfg.SessionTimeout),
+		kgo.RebalanceTimeout(2*c.cfg.grace()),
 		kgo.HeartbeatInterval(c.cfg.SessionTimeout/4),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a log that was cut under us is said aloud

@@ -208,7 +208,7 @@ func (s *lanes) wake() time.Time {
 
 // next is a lane whose run is to be handled now, or nil. The caller handles it and calls finish.
 func (s *lanes) next(now time.Time) *lane {
-	if s.unrecorded.overdue(now) {
+	if s.withheld(now) {
 		return nil
 	}
 	for s.ready.len() > 0 && !s.stopped {

@@ -244,7 +244,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 		}
 		return true
 	}
-	if !defect.On(defect.NoWaitOnRevoke) && !c.await(min(c.cfg.DrainWithin, rebalanceGrace), idle) {
+	if !defect.On(defect.NoWaitOnRevoke) && !c.await(min(c.cfg.DrainWithin, c.cfg.grace()), idle) {
 		c.bus.log.WarnContext(ctx, "handlers did not finish before their partitions were taken away: their events come again", slog.String("group", c.cfg.Group))
 	}
 	as := c.bus.cfg.Trace.Revoked
@@ -256,8 +256,11 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, parts map[string]
 	c.tell(as, given)
 }
 
-// rebalanceGrace is half of the client's rebalance timeout, so that the commit has the other half.
-const rebalanceGrace = 30 * time.Second
+// grace is how long a rebalance may wait for running handlers. The group waits twice as long before it goes on without us, so that
+// the commit has the other half; but not longer than it must, as it also waits for members that died while they joined.
+func (c Consumer) grace() time.Duration {
+	return min(max(c.DrainWithin, 5*time.Second), 30*time.Second)
+}
 
 // lost is called when others may already have the partitions: nothing is committed, late results are discarded.
 func (c *consumer) lost(ctx context.Context, client *kgo.Client, parts map[string][]int32) {

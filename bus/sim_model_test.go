@@ -98,6 +98,7 @@ type run struct {
 	records []delivered
 	name    string // of the lane
 	suspect bool   // not run, but buried
+	cleared bool   // its start is on record
 	ends    time.Time
 }
 
@@ -228,8 +229,8 @@ func (w *world) started(r *run) {
 		w.breach("%v started after the partition was taken away", r.offsets())
 	}
 	for _, other := range a.proc.parts {
-		if other.leaving {
-			continue // its commit is on its way
+		if other.leaving || r.cleared {
+			continue // its commit is on its way, or the run counts as one that has begun
 		}
 		for offset, at := range other.unrecorded {
 			if late := w.now.Sub(at); late >= recordWithin {

@@ -339,6 +339,7 @@ func (w *world) start(p *process) bool {
 	if p.dead {
 		return false
 	}
+	cleared := p.lanes.ready.len() > 0 && p.lanes.ready.peek().cleared
 	l := w.bug.doNext(p.lanes, w.now)
 	if l == nil {
 		if p.lanes.claims == 0 || !w.calm && w.chance(30) {
@@ -351,7 +352,7 @@ func (w *world) start(p *process) bool {
 		}
 		return true
 	}
-	r := &run{lane: l, records: slices.Clone(l.run), ends: w.now.Add(time.Duration(w.rng.Int64N(int64(w.shape.slow) + 1)))}
+	r := &run{cleared: cleared, lane: l, records: slices.Clone(l.run), ends: w.now.Add(time.Duration(w.rng.Int64N(int64(w.shape.slow) + 1)))}
 	for _, a := range p.parts {
 		if a.part == l.part {
 			r.a = a

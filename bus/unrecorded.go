@@ -34,3 +34,9 @@ func (u *unrecorded) recorded() { u.since = u.later }
 func (u *unrecorded) overdue(now time.Time) bool {
 	return u.within > 0 && !u.since.IsZero() && now.Sub(u.since) >= u.within
 }
+
+// withheld reports whether what is ready waits for a commit. A run whose start is on record does not: it counts as one that has
+// begun, and the guard would take it for one that did not end.
+func (s *lanes) withheld(now time.Time) bool {
+	return s.unrecorded.overdue(now) && (s.ready.len() == 0 || !s.ready.peek().cleared)
+}

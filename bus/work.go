@@ -8,7 +8,7 @@ import (
 
 // spawn starts workers for what is ready. Under mu.
 func (c *consumer) spawn() {
-	if c.lanes.unrecorded.overdue(time.Now()) {
+	if c.lanes.withheld(time.Now()) {
 		return // the commit that ends this spawns
 	}
 	for n := c.lanes.ready.len(); n > 0 && c.workers < c.cfg.MaxInFlight; n-- {
