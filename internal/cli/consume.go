@@ -116,7 +116,7 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
 			return err
 		}
-		if err := a.within(ctx, func(ctx context.Context) error { return o.nobodyElse(ctx, b) }); err != nil {
+		if err := a.within(ctx, func(ctx context.Context) error { return o.nobodyElse(ctx, a, b) }); err != nil {
 			return err
 		}
 		if err := c.printer.begin(); err != nil {

@@ -28,7 +28,7 @@ func (o *consumeOptions) settle(a *app, cmd *cobra.Command) {
 
 // nobodyElse refuses a group that the settings name and that is at work: what is printed here would be missing there. Who means
 // it says --group.
-func (o *consumeOptions) nobodyElse(ctx context.Context, b *bus.Bus) error {
+func (o *consumeOptions) nobodyElse(ctx context.Context, a *app, b *bus.Bus) error {
 	if o.groupFrom == "" || o.peek {
 		return nil
 	}
@@ -38,9 +38,10 @@ func (o *consumeOptions) nobodyElse(ctx context.Context, b *bus.Bus) error {
 	}
 	for _, g := range infos {
 		if len(g.Members) > 0 {
-			return fail(codeAtWork, "group %s is at work", clip(o.group, 120)).at("group", "%s", o.groupFrom).
-				because("it has %s, which would not get the events that are printed here", count(len(g.Members), "member", "members")).
-				fix("omnibus groups show %s", shellWord(o.group)).fix("--group '' to read without a group").
+			f := a.groupHasMembers(&bus.ActiveGroupError{Group: g}).at("chosen by", "%s", o.groupFrom).
+				because("its members would not get the events that are printed here")
+			f.fixes = nil
+			return f.fix("--group '' to read without a group").fix("--last 10 to look at the newest").
 				fix("--group %s to take part of its events", shellWord(o.group))
 		}
 	}

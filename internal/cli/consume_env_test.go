@@ -26,7 +26,7 @@ func TestConsumeLeavesAGroupOfTheSettingsAtWork(t *testing.T) {
 	<-working
 	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr, "KAFKA_CONSUMER_GROUP=archon")
 	r := s.run(t.Context(), "", "consume", assessed, "-q")
-	check(t, wrong{exit: 2, code: "OMB-0219", says: "group archon is at work", advice: "--group '' to read without a group"}, r)
+	check(t, wrong{exit: 9, code: "OMB-0911", says: "group archon is at work", advice: "--group '' to read without a group"}, r)
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)

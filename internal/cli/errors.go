@@ -28,7 +28,6 @@ const (
 	codeFile       code = 209
 	codeConflict   code = 210
 	codeExpression code = 211
-	codeAtWork     code = 219
 	codeTopic      code = 301
 	codeGroup      code = 302
 	codeEventType  code = 303

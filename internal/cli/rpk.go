@@ -20,7 +20,7 @@ func rpkTopicCmds(a *app) []*cobra.Command {
 
 // rpkGroupCmds are what "rpk group" has and "omnibus groups" has not.
 func rpkGroupCmds(a *app) []*cobra.Command {
-	return []*cobra.Command{newRpkShowCmd(a, "groups", "a GROUP")}
+	return []*cobra.Command{newRpkShowCmd(a, "groups", "a GROUP"), newRpkSeekCmd(a)}
 }
 
 // newRpkShowCmd is topic describe and group describe.
@@ -89,6 +89,33 @@ func newRpkProduceCmd(a *app) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&key, "key", "k", "", "record `key`")
 	f.StringArrayVarP(&headers, "header", "H", nil, "`name:value`")
+	return cmd
+}
+
+// newRpkSeekCmd is group seek. It shows a plan first, where rpk moves the group at once.
+func newRpkSeekCmd(a *app) *cobra.Command {
+	var to, group, file string
+	var topics []string
+	cmd := &cobra.Command{
+		Use: "seek", Hidden: true, Args: a.wantArgs(1, 1, "a GROUP"), Example: "omnibus groups reset GROUP --to earliest",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words := []string{"groups", "reset", args[0]}
+			for _, goal := range []struct{ prefix, value string }{{"", rpkPosition(to)}, {"group:", group}, {"file:", file}} {
+				if goal.value != "" {
+					words = append(words, "--to", goal.prefix+goal.value)
+				}
+			}
+			for _, t := range topics {
+				words = append(words, "--topic", t)
+			}
+			return a.instead(cmd, words...)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&to, "to", "", "`where`: start, end or a time")
+	f.StringVar(&group, "to-group", "", "where this `group` is")
+	f.StringVar(&file, "to-file", "", "what this `file` says")
+	f.StringSliceVar(&topics, "topics", nil, "only this `topic`")
 	return cmd
 }
 
