@@ -23,6 +23,7 @@ var may = map[string]string{
 
 	// L3: features on the bus; none imports another.
 	"deadletter": "bus contracts contracts/* event schema internal/jsonx",
+	"trace":      "bus event",
 
 	// L4: programs on the public API; none imports another.
 	"telemetry":  "bus event",
@@ -41,6 +42,7 @@ var may = map[string]string{
 
 	// What builds and checks the rest.
 	"internal/selftest": "bus event internal/jsonx",
+	"internal/demo":     "bus contracts/* event",
 	"internal/gen":      "event schema internal/jsonx",
 	"internal/arch":     "",
 	"internal/parts":    "",

@@ -353,7 +353,7 @@ func TestEveryMutationIsAudited(t *testing.T) {
 	}
 	plan := c.planned(t, "dlq", "retry", assessed)
 	job := plan[len(plan)-1]
-	c.must(t, strings.Replace(string(line.Value), "0.5", "0.75", 1), "dlq", "edit", id)
+	c.must(t, strings.Replace(string(line.Value), ":0.5", ":0.75", 1), "dlq", "edit", id)
 	c.must(t, "", "jobs", "cancel", job)
 	c.must(t, "", "jobs", "resume", job)
 	c.must(t, "", "dlq", "resolve", id, "--state", "sent", "--execute", "--note", "by hand")

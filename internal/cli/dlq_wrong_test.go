@@ -62,7 +62,7 @@ func TestWrongDeadLetterCommandsSayWhatWhyAndWhatNext(t *testing.T) {
 		// 7: content
 		{name: "edit into no JSON", line: cmdline("dlq edit L1"), stdin: "{", exit: 7, code: "OMB-0701", says: "line 1", advice: "correct it there"},
 		{name: "edit into no event", line: cmdline("dlq edit L1"), stdin: `{"hunter2":1}`, exit: 7, code: "OMB-0704", says: "not an event", advice: "omnibus publish"},
-		{name: "edit against the schema", line: cmdline("dlq edit L1"), stdin: strings.Replace(event, "0.5", "50", 1), exit: 7, code: "OMB-0702", says: "maximum", advice: "correct /"},
+		{name: "edit against the schema", line: cmdline("dlq edit L1"), stdin: strings.Replace(event, ":0.5", ":50", 1), exit: 7, code: "OMB-0702", says: "maximum", advice: "correct /"},
 		{name: "edit the id", line: cmdline("dlq edit L1"), stdin: strings.Replace(event, `"event_id":"`, `"event_id":"f`, 1), exit: 7, code: "OMB-0704", says: "event_id", advice: "omnibus catalog list"},
 		{name: "edit a header of ours", line: cmdline("dlq edit L1"), stdin: `{"event":` + event + `,"headers":[{"name":"omnibus-event-id","value":"x"}]}`, exit: 7, code: "OMB-0704", says: "follows from the event", advice: "leave it out"},
 		{name: "edit a header that is no base64", line: cmdline("dlq edit L1"), stdin: `{"event":` + event + `,"headers":[{"name":"h","value_b64":"%"}]}`, exit: 7, code: "OMB-0704", says: "not base64", advice: "or use value"},

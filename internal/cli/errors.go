@@ -37,6 +37,8 @@ const (
 	codeNoService  code = 307
 	codeJob        code = 308
 	codePlan       code = 309
+	codeFlow       code = 311
+	codeNoFlow     code = 312
 	codeReach      code = 401
 	codeListen     code = 402
 	codeAuth       code = 501

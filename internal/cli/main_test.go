@@ -122,11 +122,16 @@ var scrubs = []struct {
 	by      string
 }{
 	{regexp.MustCompile(regexp.QuoteMeta(deadletter.Operator())), "ann@host"},
-	{regexp.MustCompile(`((?:dead letter|draft of|dlq retry) +|"(?:id|sample)": ?")[0-9a-hjkmnp-tv-z]{10}\b`), "${1}7k2m9qx4t0"},
+	{regexp.MustCompile(`((?:dead letter|draft of|dlq retry|dlq show) +|"(?:id|sample)": ?")[0-9a-hjkmnp-tv-z]{10}\b`), "${1}7k2m9qx4t0"},
 	{regexp.MustCompile(`((?:plan|job|--plan|resume) +|"(?:id|job)": ?")[0-9a-hjkmnp-tv-z]{8}\b`), "${1}7f3a2b9c"},
 	{regexp.MustCompile(`(?m)^[0-9a-hjkmnp-tv-z]{8}(  (?:retry|resolve|purge|restore) )`), "7f3a2b9c$1"},
 	{regexp.MustCompile(`BY +CREATED`), "BY  CREATED"}, // as wide as the operator's name
 	{regexp.MustCompile(`LAST +ERROR`), "LAST  ERROR"}, // as wide as an age
+	{regexp.MustCompile(`(?m)^ *\d+ ms`), "0 ms"},
+	{regexp.MustCompile(`\d+ ms`), "0 ms"},
+	{regexp.MustCompile(`(?m)^ +\?  `), "?  "},
+	{regexp.MustCompile(`(?m)^ *AFTER`), "AFTER"}, // as wide as a time
+	{regexp.MustCompile(`("(?:milliseconds|after_ms|answer_ms)": )\d+`), "${1}0"},
 	{regexp.MustCompile(`, [0-9.a-zµ]+ ago`), ", <age> ago"},
 	{regexp.MustCompile(`(?m), \d+/s$`), ", 0/s"},
 	{regexp.MustCompile(`(consumer-instance",\s*"value": ?)"[^"]*"`), `$1"<instance>"`},

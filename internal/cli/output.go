@@ -20,6 +20,10 @@ const (
 	formatLine   format = "line"
 	formatNDJSON format = "ndjson"
 	formatRaw    format = "raw"
+	formatTree   format = "tree"
+	formatDOT    format = "dot"
+
+	formatMermaid format = "mermaid"
 )
 
 // schemaOf is the name and version of a JSON output, "omnibus.topics.list/v1" say.

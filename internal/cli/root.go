@@ -59,10 +59,10 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		commands []*cobra.Command
 	}{
 		{"The stack", []*cobra.Command{newUpCmd(a), newRunCmd(a), newDownCmd(a), newStatusCmd(a), newFaultCmd(a), newRepairCmd(a)}},
-		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a)}},
+		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a), newTraceCmd(a)}},
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
-		{"Omnibus itself", []*cobra.Command{newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
+		{"Omnibus itself", []*cobra.Command{newDemoCmd(a), newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
 		for _, c := range part.commands {

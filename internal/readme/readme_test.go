@@ -41,7 +41,7 @@ func TestCommandsWork(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, root+"/cmd/omnibus").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for page, atLeast := range map[string]int{"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1} {
+	for page, atLeast := range map[string]int{"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1, "docs/reference/trace.md": 5} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join(root, page))
 			if err != nil {
