@@ -112,7 +112,7 @@ type Bus struct {
 	end     context.CancelFunc
 	slots   chan struct{} // capacity MaxUnresolved: one per event sent and not yet acknowledged
 	writes  atomic.Int64  // produce requests that began to be written
-	known   sync.Map      // topic → struct{}: seen on the broker
+	known   sync.Map      // topic → how many partitions it had when the broker was asked
 	closed  atomic.Bool
 	health  health
 	running consumers
@@ -160,17 +160,14 @@ func setDefault[T comparable](v *T, to T) {
 // Open connects to the cluster and checks that it answers. It fails with ErrUnreachable or ErrUnauthorized where it does not:
 // there is no other place where events could go.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
-	cfg, err := cfg.withDefaults()
+	b, err := newBus(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open bus: %w", err)
 	}
-	b := &Bus{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxUnresolved)}
-	host, _ := os.Hostname() // optional on the wire
-	b.source = event.Source{Service: cfg.Service, Instance: cfg.Instance, Host: host}
-	b.schemas.init(cfg.Catalog)
-	b.life, b.end = context.WithCancel(context.Background())
+	cfg = b.cfg
 	opts, err := b.options()
 	if err != nil {
+		b.end()
 		return nil, fmt.Errorf("open bus: %w", err)
 	}
 	b.client, err = kgo.NewClient(append(
@@ -180,7 +177,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		kgo.UnknownTopicRetries(20), // a topic made a moment ago has 10 s to be known everywhere
 		kgo.MaxBufferedRecords(cfg.MaxUnresolved+1), // never the limit: our own slots are
 		kgo.ProducerBatchMaxBytes(int32(cfg.MaxEventBytes+16_384)),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Java's
+		kgo.RecordPartitioner(newPartitioner()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 	)...)
 	if err != nil {
@@ -204,6 +201,20 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		<-answered //nolint:errcheck // it is over, and that is all
 		return nil, fmt.Errorf("open bus: %w", b.reach(err))
 	}
+	return b, nil
+}
+
+// newBus makes a bus that knows no broker.
+func newBus(cfg Config) (*Bus, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bus{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxUnresolved)}
+	host, _ := os.Hostname() // optional on the wire
+	b.source = event.Source{Service: cfg.Service, Instance: cfg.Instance, Host: host}
+	b.schemas.init(cfg.Catalog)
+	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
 }
 

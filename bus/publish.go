@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/defect"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
-	"github.com/omninode-ai/omnibus/schema"
 )
 
 // Result says what became of one event. Partition and Offset hold where Err is nil.
@@ -27,7 +25,7 @@ type Result struct {
 	Err       error         // nil: acknowledged by all in-sync replicas; else an ErrNotSent or an ErrUnknown
 }
 
-// Outgoing is an event to publish. Either Payload or Envelope is set, or Topic and Raw.
+// Outgoing is an event to publish. Either Payload or Envelope is set, or Topic and Raw, or Record.
 type Outgoing struct {
 	Payload  event.Payload   // wrapped in an envelope of its own
 	Envelope *event.Envelope // as it is: its id, type and time are the caller's
@@ -39,7 +37,9 @@ type Outgoing struct {
 	Topic event.Topic // where it goes; default: where events of its type go
 	Raw   []byte      // these bytes in place of an envelope, neither read nor validated
 
-	record *Record // see Append
+	Record        *Record // in place of all the above: byte for byte, as [Bus.Append] adds it
+	KeepTime      bool    // with Record: its Timestamp too, where it has one; a topic may have a clock of its own
+	KeepPartition bool    // with Record: its Partition too, whatever its key says
 }
 
 // maxJoined bounds how many errors of one call are joined; the results have all.
@@ -207,73 +207,23 @@ func (b *Bus) takeSlot(ctx context.Context, timeout <-chan time.Time) error {
 	}
 }
 
-// prepare makes the record of an event: normalised, validated, keyed, encoded.
+// prepare makes the record of an event, and checks what can be known before anything is sent.
 func (b *Bus) prepare(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Record) error {
 	if b.closed.Load() {
 		return ErrClosed
 	}
-	if o.record != nil {
-		r.Topic = o.record.Topic
-		rec.Topic, rec.Key, rec.Value, rec.Headers = string(r.Topic), o.record.Key, o.record.Value, toKafkaHeaders(o.record.Headers)
-		return b.exists(ctx, rec.Topic) // the size is for the broker to judge: our headers may come on top of a full event
+	if err := b.encode(ctx, o, r, rec); err != nil {
+		return err
 	}
-	if o.Raw != nil {
-		r.Topic = o.Topic
-		rec.Topic, rec.Key, rec.Value, rec.Headers = string(o.Topic), o.Key, o.Raw, toKafkaHeaders(o.Headers)
-		return b.fits(ctx, rec)
-	}
-	if o.Envelope == nil {
-		if o.Payload == nil {
-			return fmt.Errorf("%w: an Outgoing without Payload, Envelope or Raw", ErrInvalid)
-		}
-		e, err := b.wrap(ctx, o.Payload)
-		if err != nil {
+	if o.Record == nil { // else the size is for the broker to judge: our headers may come on top of a full event
+		if err := b.small(rec); err != nil {
 			return err
 		}
-		if !o.ID.IsZero() {
-			e.ID = o.ID
-		}
-		o.Envelope = &e
 	}
-	e := *o.Envelope
-	r.Envelope, r.Topic = e, o.Topic
-	if r.Topic == "" {
-		r.Topic = b.topicOf(e.Type)
+	if err := b.exists(ctx, rec.Topic); err != nil || !o.KeepPartition {
+		return err
 	}
-	spec, declared := b.cfg.Catalog.Lookup(e.Type)
-	if !declared && b.cfg.Undeclared != Allow {
-		if b.cfg.Undeclared != Warn {
-			return fmt.Errorf("%w: the catalogue has no event type %s", ErrUnknownTopic, e.Type)
-		}
-		b.log.WarnContext(ctx, "publish of an undeclared event type", slog.String("event_type", string(e.Type)))
-	}
-	if declared {
-		payload, err := spec.Normalize(e.Payload)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		e.Payload = payload
-		if b.cfg.Validation == Validate {
-			if err := b.schemas.check(spec, schema.Producer, payload); err != nil {
-				return err
-			}
-		}
-	}
-	value, err := e.AppendJSON(make([]byte, 0, 512+len(e.Payload)))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	r.Envelope = e
-	rec.Topic, rec.Value, rec.Headers = string(r.Topic), value, headersOf(e, o.Headers)
-	rec.Timestamp = e.Time
-	switch {
-	case o.NullKey:
-	case o.Key != nil:
-		rec.Key = o.Key
-	default:
-		rec.Key = keyOf(spec, e)
-	}
-	return b.fits(ctx, rec)
+	return b.hasPartition(ctx, rec.Topic, o.Record.Partition)
 }
 
 // keyOf is the record key: the payload member that the catalogue names, else the correlation id.
@@ -286,8 +236,8 @@ func keyOf(spec event.Spec, e event.Envelope) []byte {
 	return []byte(e.CorrelationID)
 }
 
-// fits checks what can be known before anything is sent: the size, and that the topic exists.
-func (b *Bus) fits(ctx context.Context, rec *kgo.Record) error {
+// small holds a record against MaxEventBytes.
+func (b *Bus) small(rec *kgo.Record) error {
 	size := len(rec.Key) + len(rec.Value)
 	for _, h := range rec.Headers {
 		size += len(h.Key) + len(h.Value)
@@ -295,7 +245,25 @@ func (b *Bus) fits(ctx context.Context, rec *kgo.Record) error {
 	if size > b.cfg.MaxEventBytes {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, b.cfg.MaxEventBytes)
 	}
-	return b.exists(ctx, rec.Topic)
+	return nil
+}
+
+// hasPartition refuses a partition that the topic does not have. It may have been given more since it was asked for.
+func (b *Bus) hasPartition(ctx context.Context, topic string, partition int32) error {
+	for again := false; ; again = true {
+		has, _ := b.known.Load(topic)
+		n, _ := has.(int)
+		switch {
+		case partition >= 0 && int(partition) < n:
+			return nil
+		case again || partition < 0:
+			return fmt.Errorf("%w: topic %s has no partition %d, it has %d", ErrInvalid, topic, partition, n)
+		}
+		b.known.Delete(topic)
+		if err := b.exists(ctx, topic); err != nil {
+			return err
+		}
+	}
 }
 
 // exists asks the broker once per topic.
@@ -315,7 +283,7 @@ func (b *Bus) exists(ctx context.Context, topic string) error {
 		} else if t.Err != nil {
 			return b.reach(t.Err)
 		}
-		b.known.Store(topic, struct{}{})
+		b.known.Store(topic, len(found[topic].Partitions))
 		return nil
 	})
 }
