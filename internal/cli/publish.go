@@ -2,10 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,19 +15,27 @@ import (
 )
 
 type publishOptions struct {
-	target      string
-	payload     string // as written: JSON, @file, - or empty
-	batch       bool
-	key         *string
-	headers     []string
-	correlation string
+	target        string
+	payload       *string // as written: JSON, @file or -; nil: not given
+	raw           bool
+	batch         bool
+	dryRun        bool
+	count         int
+	rate          string
+	key           *string
+	nullKey       bool
+	nullValue     bool
+	keepPartition bool
+	headers       []string
+	correlation   string
+	causation     string
 }
 
 type publishDoc struct {
 	Schema        string      `json:"schema"`
-	EventID       string      `json:"event_id"`
-	EventType     event.Topic `json:"event_type"`
-	CorrelationID string      `json:"correlation_id"`
+	EventID       string      `json:"event_id,omitzero"` // these three are of events; raw bytes have none
+	EventType     event.Topic `json:"event_type,omitzero"`
+	CorrelationID string      `json:"correlation_id,omitzero"`
 	Topic         event.Topic `json:"topic"`
 	Partition     int32       `json:"partition"`
 	Offset        int64       `json:"offset"`
@@ -40,16 +45,17 @@ func newPublishCmd(a *app) *cobra.Command {
 	var o publishOptions
 	var key, topic, payload string
 	cmd := prints(&cobra.Command{
-		Use:     "publish EVENT_TYPE [PAYLOAD|@file|-]",
+		Use:     "publish EVENT_TYPE|TOPIC [PAYLOAD|@file|-]",
 		Aliases: []string{"pub"},
 		Short:   "Publish an event, or many",
 		Long: "The payload is checked against its schema and wrapped in an envelope; the command ends once all in-sync replicas have it.\n" +
 			"Without a payload, or with -, it is read from standard input. With --batch every line of standard input is an event:\n" +
-			`either {"topic","payload"} with "key", "headers" and "correlation_id" as you like, or what "consume -o ndjson" prints.`,
+			`either {"topic","payload"} with "key", "headers", "correlation_id" and "causation_id" as you like, or what` + "\n" +
+			`"consume -o ndjson" prints: that is published byte for byte. --raw publishes bytes as they are, to any topic.`,
 		Example: `omnibus publish omninode.intelligence.event.quality_assessed.v1 '{"entity_id":"doc-123","quality_score":0.92}'
-omnibus publish omninode.intelligence.event.quality_assessed.v1 @payload.json --correlation flow-7
-omnibus publish --batch < events.ndjson
-omnibus consume some.topic.v1 -o ndjson | omnibus publish --batch -b other:9092`,
+omnibus publish omninode.intelligence.event.quality_assessed.v1 @payload.json --correlation flow-7 --dry-run
+omnibus consume some.topic.v1 -o ndjson | omnibus publish --batch - -b other:9092
+omnibus publish omninode.intelligence.event.quality_assessed.v1 @payload.json --count 10000 --rate 500/s`,
 		Args: a.wantArgs(0, 2, "an EVENT_TYPE and a PAYLOAD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("key") {
@@ -58,15 +64,20 @@ omnibus consume some.topic.v1 -o ndjson | omnibus publish --batch -b other:9092`
 			if topic != "" || payload != "" {
 				a.hint("note: omnibus publish %s PAYLOAD is the short form of --topic and --payload", topic)
 			}
-			o.target, o.payload = topic, payload
+			if topic != "" {
+				args = slices.Insert(args, 0, topic)
+			}
+			if payload != "" {
+				o.payload = &payload
+			}
 			if len(args) > 0 {
-				if topic != "" {
-					args = append([]string{topic}, args...)
-				}
 				o.target = args[0]
 			}
 			if len(args) > 1 {
-				o.payload = args[1]
+				o.payload = &args[1]
+			}
+			if err := o.conflicts(); err != nil {
+				return err
 			}
 			if o.batch {
 				return runPublishBatch(cmd.Context(), a, o)
@@ -75,10 +86,18 @@ omnibus consume some.topic.v1 -o ndjson | omnibus publish --batch -b other:9092`
 		},
 	}, formatTable, formatJSON)
 	f := cmd.Flags()
-	f.StringVarP(&key, "key", "k", "", "record `key`, in place of the catalogue's choice")
+	f.StringVarP(&key, "key", "k", "", "record `key`, in place of the catalogue's choice; '' is the empty key")
+	f.BoolVar(&o.nullKey, "null-key", false, "no record key at all")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "Kafka header, `name=value`; may be repeated")
 	f.StringVarP(&o.correlation, "correlation", "c", "", "correlation `id`; default: a new one")
+	f.StringVar(&o.causation, "causation", "", "event `id` of the event that caused this one")
+	f.BoolVar(&o.raw, "raw", false, "publish the bytes as they are, without an envelope, to any topic; without --key there is no key")
+	f.BoolVar(&o.nullValue, "null-value", false, "with --raw: no value at all (a tombstone)")
 	f.BoolVar(&o.batch, "batch", false, "publish every line of standard input")
+	f.BoolVar(&o.keepPartition, "keep-partition", false, "with --batch: records go into the partition that their line names")
+	f.IntVar(&o.count, "count", 1, "publish it `n` times, each with ids of its own")
+	f.StringVar(&o.rate, "rate", "max", "how many at most: `n/s`, n/m or max")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check it and print what would be published; send nothing")
 	f.StringVar(&o.correlation, "correlation-id", "", "")
 	f.StringVar(&topic, "topic", "", "")
 	f.StringVar(&payload, "payload", "", "")
@@ -88,38 +107,68 @@ omnibus consume some.topic.v1 -o ndjson | omnibus publish --batch -b other:9092`
 	return cmd
 }
 
+// conflicts refuses flags that contradict each other, and values that are none.
+func (o publishOptions) conflicts() error {
+	for _, c := range []struct {
+		set       bool
+		x, y, why string
+		fix       string
+	}{
+		{o.key != nil && o.nullKey, "--key", "--null-key", "one is a key, the other is none", "use one of them; --key '' is the empty key"},
+		{o.batch && o.payload != nil && *o.payload != "-", "--batch", "a PAYLOAD", "a batch is read from standard input", "omnibus publish --batch < FILE"},
+		{o.batch && o.raw, "--batch", "--raw", "each line says itself what it is", `"value_text" in a line is published as it is`},
+		{o.batch && (o.key != nil || o.nullKey), "--batch", "--key", "each line has a key of its own", `"key" in each line`},
+		{o.batch && o.count != 1, "--batch", "--count", "each line is published once", "leave out --count"},
+		{o.raw && o.correlation != "", "--raw", "--correlation", "without an envelope there is no place for it", "leave one of them out"},
+		{o.raw && o.causation != "", "--raw", "--causation", "without an envelope there is no place for it", "leave one of them out"},
+		{o.nullValue && o.payload != nil, "--null-value", "a PAYLOAD", "one is a value, the other is none", "leave one of them out"},
+	} {
+		if c.set {
+			return fail(codeConflict, "%s and %s exclude each other", c.x, c.y).because("%s", c.why).fix("%s", c.fix)
+		}
+	}
+	switch {
+	case o.nullValue && !o.raw:
+		return fail(codeConflict, "--null-value needs --raw").because("an event has a payload").fix("omnibus publish --raw TOPIC --null-value --key KEY")
+	case o.keepPartition && !o.batch:
+		return fail(codeConflict, "--keep-partition needs --batch").because("only the lines of a batch name a partition").fix("--key decides the partition of a single event")
+	case o.count < 1:
+		return fail(codeFlagValue, "--count must be 1 or more").fix("--count 100")
+	case o.correlation != "" && !event.CorrelationID(o.correlation).Valid():
+		return fail(codeFlagValue, "the correlation id is not 1 to 128 printable characters").fix("--correlation flow-7")
+	}
+	if _, err := event.ParseID(o.causation); o.causation != "" && err != nil {
+		return fail(codeFlagValue, "the causation id is not a UUID").because("it is the event_id of the event that caused this one").
+			fix("--causation with that event_id: omnibus consume TOPIC shows it")
+	}
+	if _, err := parseRate(o.rate); err != nil {
+		return err
+	}
+	_, err := parseHeaders(o.headers)
+	return err
+}
+
+// runPublish publishes one event or record, once or many times.
 func runPublish(ctx context.Context, a *app, o publishOptions) error {
 	if o.target == "" {
 		return fail(codeArgs, "omnibus publish needs an EVENT_TYPE and a PAYLOAD").
 			fix(`omnibus publish omninode.intelligence.event.quality_assessed.v1 '{"entity_id":"doc-123","quality_score":0.92}'`).fix("omnibus catalog list")
 	}
-	if o.correlation != "" && !event.CorrelationID(o.correlation).Valid() {
-		return fail(codeFlagValue, "the correlation id is not 1 to 128 printable characters").fix("--correlation flow-7")
-	}
-	headers, err := parseHeaders(o.headers)
-	if err != nil {
-		return err
-	}
 	cfg, err := a.busConfig(service)
 	if err != nil {
 		return err
 	}
-	typ, err := a.eventType(cfg, event.Topic(o.target))
+	next, err := a.outgoing(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
-	payload, err := a.readPayload(ctx, o.payload)
-	if err != nil {
-		return err
+	switch {
+	case o.dryRun:
+		return a.dryRun(ctx, cfg, next())
+	case o.count > 1:
+		return a.publishTimes(ctx, o, next)
 	}
-	e, err := a.newEvent(ctx, cfg, typ, payload, event.CorrelationID(o.correlation))
-	if err != nil {
-		return err
-	}
-	out := bus.Outgoing{Envelope: &e, Headers: headers}
-	if o.key != nil {
-		out.Key = []byte(*o.key)
-	}
+	out := next()
 	var r bus.Result
 	err = a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		return a.within(ctx, func(ctx context.Context) error {
@@ -131,9 +180,9 @@ func runPublish(ctx context.Context, a *app, o publishOptions) error {
 	if err != nil {
 		return err
 	}
-	doc := publishDoc{
-		Schema: schemaOf("publish"), EventID: e.ID.String(), EventType: e.Type, CorrelationID: string(e.CorrelationID),
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+	doc := publishDoc{Schema: schemaOf("publish"), Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	if e := out.Envelope; e != nil {
+		doc.EventID, doc.EventType, doc.CorrelationID = e.ID.String(), e.Type, string(e.CorrelationID)
 	}
 	return a.print(doc, func() error {
 		at := bus.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
@@ -141,36 +190,76 @@ func runPublish(ctx context.Context, a *app, o publishOptions) error {
 	})
 }
 
-// newEvent wraps a payload, which is made compact first.
-func (a *app) newEvent(ctx context.Context, cfg bus.Config, typ event.Topic, payload []byte, correlation event.CorrelationID) (event.Envelope, error) {
-	if err := checkPayload(payload); err != nil {
-		return event.Envelope{}, err
-	}
-	payload, err := jsonx.Compact(payload)
+// outgoing reads and checks what the command line says. Each call of what it returns makes one to publish: an event with ids and a
+// time of its own, or the same record again.
+func (a *app) outgoing(ctx context.Context, cfg bus.Config, o publishOptions) (next func() bus.Outgoing, err error) {
+	headers, err := parseHeaders(o.headers)
 	if err != nil {
-		return event.Envelope{}, err
+		return nil, err
 	}
+	var key []byte
+	if o.key != nil {
+		key = []byte(*o.key)
+	}
+	if o.raw {
+		rec := &bus.Record{Topic: event.Topic(o.target), Key: key, Headers: headers}
+		if !o.nullValue {
+			if rec.Value, err = a.readPayload(ctx, o.payload, true); err != nil {
+				return nil, err
+			}
+		}
+		return func() bus.Outgoing { return bus.Outgoing{Record: rec} }, nil
+	}
+	typ, err := a.eventType(cfg, event.Topic(o.target))
+	if err != nil {
+		return nil, err
+	}
+	payload, err := a.readPayload(ctx, o.payload, false)
+	if err != nil {
+		return nil, err
+	}
+	if payload, err = compactPayload(payload); err != nil {
+		return nil, err
+	}
+	from := a.source(cfg)
+	causation, _ := event.ParseID(o.causation) // zero where there is none; conflicts has refused others
+	return func() bus.Outgoing {
+		e := a.newEvent(ctx, cfg, from, typ, payload, event.CorrelationID(o.correlation), causation)
+		return bus.Outgoing{Envelope: &e, Key: key, NullKey: o.nullKey, Headers: headers}
+	}, nil
+}
+
+// newEvent wraps a payload that has been checked.
+func (a *app) newEvent(
+	ctx context.Context, cfg bus.Config, from event.Source, typ event.Topic, payload []byte, correlation event.CorrelationID, causation event.ID,
+) event.Envelope {
+	e := event.New(event.WithCorrelation(ctx, correlation), typ, payload, from, a.now())
+	e.CausationID = causation
+	if spec, ok := cfg.Catalog.Lookup(typ); ok {
+		e.Version = spec.Version
+	}
+	return e
+}
+
+// source is what the command line says about itself in what it publishes.
+func (a *app) source(cfg bus.Config) event.Source {
 	host, _ := os.Hostname() // optional on the wire
 	from := event.Source{Service: cfg.Service, Instance: cfg.Instance, Host: host}
 	if from.Instance == "" {
 		from.Instance = "shell"
 	}
-	e := event.New(event.WithCorrelation(ctx, correlation), typ, payload, from, a.now())
-	if spec, ok := cfg.Catalog.Lookup(typ); ok {
-		e.Version = spec.Version
-	}
-	return e, nil
+	return from
 }
 
-// checkPayload refuses what is not strict JSON or not an object, before anything is sent.
-func checkPayload(payload []byte) error {
+// compactPayload refuses what is not strict JSON or not an object, before anything is sent.
+func compactPayload(payload []byte) ([]byte, error) {
 	if err := jsonx.Check(payload, jsonx.Limits{}); err != nil {
-		return err
+		return nil, err
 	}
 	if jsonx.Value(payload).Kind() != '{' {
-		return violates(&schema.Invalid{Violation: schema.Violation{Rule: "type", Message: "must be an object"}})
+		return nil, violates(&schema.Invalid{Violation: schema.Violation{Rule: "type", Message: "must be an object"}})
 	}
-	return nil
+	return jsonx.Compact(payload)
 }
 
 // eventType finds the event type that target means: one of the catalogue's, or one whose topic the settings moved there.
@@ -190,58 +279,6 @@ func (a *app) eventType(cfg bus.Config, target event.Topic) (event.Topic, error)
 	return "", a.unknownTopic(event.Topic(clip(string(target), 249)))
 }
 
-// readPayload reads JSON as written, a file, or standard input.
-func (a *app) readPayload(ctx context.Context, from string) ([]byte, error) {
-	switch {
-	case strings.HasPrefix(from, "@"):
-		path := from[1:]
-		b, err := os.ReadFile(a.path(path))
-		if err != nil {
-			return nil, cannotRead(path, err)
-		}
-		return b, nil
-	case from != "" && from != "-":
-		return []byte(from), nil
-	}
-	if isTerminal(a.in) && (from == "" || a.flags.noInput) {
-		return nil, fail(codeArgs, "omnibus publish needs a PAYLOAD").because("standard input is a terminal").
-			fix("give it as an argument, as @file, or as - to type it and end with Ctrl-D")
-	}
-	b, err := a.readAll(ctx, a.in)
-	if err == nil && len(strings.TrimSpace(string(b))) == 0 {
-		return nil, fail(codeArgs, "omnibus publish needs a PAYLOAD").because("the argument is missing, and standard input is empty").
-			fix("give it as an argument, as @file, or on standard input")
-	}
-	return b, err
-}
-
-// readAll reads r to its end, or until ctx ends: a terminal or a pipe may never end.
-func (a *app) readAll(ctx context.Context, r io.Reader) ([]byte, error) {
-	type read struct {
-		b   []byte
-		err error
-	}
-	got := make(chan read, 1) // one value, so that a reader whom nobody waits for can end
-	go func() {
-		b, err := io.ReadAll(r)
-		got <- read{b, err}
-	}()
-	select {
-	case g := <-got:
-		return g.b, g.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// path is where a file that the user named lies.
-func (a *app) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(a.dir, name)
-}
-
 func parseHeaders(pairs []string) ([]bus.Header, error) {
 	var out []bus.Header
 	for _, p := range pairs {
@@ -256,9 +293,4 @@ func parseHeaders(pairs []string) ([]bus.Header, error) {
 		out = append(out, bus.Header{Name: name, Value: []byte(value)})
 	}
 	return slices.Clip(out), nil
-}
-
-// isInterrupted reports whether err only says that the user ended the command.
-func isInterrupted(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }

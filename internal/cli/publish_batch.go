@@ -4,67 +4,31 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"slices"
-	"strconv"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
-	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
+// How lines are read: ahead of what is being published, and never so many that memory would be short.
 const (
-	batchLines = 500     // published at once
-	maxLine    = 8 << 20 // bytes
+	chunkLines  = 500
+	chunkBytes  = 1 << 20
+	chunksAhead = 16
+	maxLine     = 64 << 20 // bytes
 )
 
-type batchDoc struct {
-	Schema    string         `json:"schema"`
-	Published int            `json:"published"`
-	Failed    int            `json:"failed"`
-	Failures  []batchFailure `json:"failures"`
-}
-
-type batchFailure struct {
-	Line    int    `json:"line"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Cause   string `json:"cause,omitzero"`
-}
-
-// batchLine is one line: an event to make, or a record to make again.
-type batchLine struct {
-	Topic         event.Topic     `json:"topic"`
-	EventType     event.Topic     `json:"event_type"`
-	Payload       json.RawMessage `json:"payload"`
-	CorrelationID string          `json:"correlation_id"`
-	Key           *string         `json:"key"`
-	KeyB64        *string         `json:"key_b64"`
-	Headers       json.RawMessage `json:"headers"`
-	Value         json.RawMessage `json:"value"`
-	ValueText     *string         `json:"value_text"`
-	ValueB64      *string         `json:"value_b64"`
-}
-
-// batchNames are the members of a line; some of them say where a record was, which does not matter any more.
-func batchNames() []string {
-	return []string{
-		"topic", "event_type", "payload", "correlation_id", "key", "key_b64", "headers", "value", "value_text", "value_b64",
-		"partition", "offset", "timestamp",
-	}
-}
-
-type numbered struct {
+// readLine is a line as it was read: its number, and what it says or why that is nothing.
+type readLine struct {
 	number int
-	text   []byte
+	line   batchLine
+	err    error
 }
 
+// runPublishBatch publishes the lines of standard input. One goroutine reads and parses them, ahead of what is being published.
 func runPublishBatch(ctx context.Context, a *app, o publishOptions) error {
-	if o.payload != "" && o.payload != "-" {
-		return fail(codeConflict, "--batch and a PAYLOAD exclude each other").because("a batch is read from standard input").fix("omnibus publish --batch < FILE")
-	}
 	if o.target == "-" {
 		o.target = ""
 	}
@@ -75,227 +39,159 @@ func runPublishBatch(ctx context.Context, a *app, o publishOptions) error {
 	if err != nil {
 		return err
 	}
-	doc := batchDoc{Schema: schemaOf("publish.batch"), Failures: []batchFailure{}}
-	worst := code(0)
-	told := a.startProgress("published", -1)
-	defer told.hide()
-	failed := func(line int, err error) {
-		f := a.explain(err)
-		doc.Failed++
-		if worst == 0 {
-			worst = f.code
-		}
-		if len(doc.Failures) < 1000 {
-			doc.Failures = append(doc.Failures, batchFailure{line, f.code.String(), f.message, f.cause})
-		}
-		if a.format != formatJSON && doc.Failed <= 20 {
-			a.note("line %d: %s: %s", line, f.code, f.message)
-		}
-	}
-	err = a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
-		cfg, err := a.busConfig(service)
-		if err != nil {
-			return err
-		}
-		chunks := make(chan []numbered)
-		var readErr error
-		go func() { // ends with its input, or with the process where a terminal never ends
-			defer close(chunks)
-			readErr = readChunks(ctx, a.in, chunks)
-		}()
-		for {
-			var chunk []numbered
-			select {
-			case c, ok := <-chunks:
-				if !ok {
-					return readErr
-				}
-				chunk = c
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			var out []bus.Outgoing
-			var lines []int
-			for _, l := range chunk {
-				one, err := a.outgoing(ctx, cfg, l.text, o, headers)
-				if err != nil {
-					failed(l.number, err)
-					continue
-				}
-				out, lines = append(out, one), append(lines, l.number)
-			}
-			results, _ := b.PublishAll(ctx, out...) // each result has its own error
-			for i, r := range results {
-				if r.Err != nil {
-					failed(lines[i], r.Err)
-					continue
-				}
-				doc.Published++
-			}
-			told.at(int64(doc.Published))
-		}
-	})
+	cfg, err := a.busConfig(service)
 	if err != nil {
-		if doc.Published > 0 {
-			a.note("%s published before that", count(doc.Published, "event was", "events were"))
-		}
 		return err
 	}
-	err = a.print(doc, func() error { return a.printf("published %d, failed %d\n", doc.Published, doc.Failed) })
-	switch {
-	case err != nil || doc.Failed == 0:
-		return err
-	case doc.Published == 0:
-		return fail(worst, "no event was published: %s", count(doc.Failed, "line is wrong", "lines are wrong")).
-			at("first", "line %d", doc.Failures[0].Line).because("%s", doc.Failures[0].Message).fix("correct the lines and run it again")
+	l := &lines{chunks: make(chan []readLine, chunksAhead)}
+	causation, _ := event.ParseID(o.causation) // zero where there is none; conflicts has refused others
+	from := a.source(cfg)
+	m := &many{
+		unit:   "line",
+		resume: func(next int) string { return fmt.Sprintf("tail -n +%d FILE | omnibus publish --batch -", next) },
+		next: func(ctx context.Context, most int) ([]item, error) {
+			read, err := l.next(ctx, most)
+			items := make([]item, len(read))
+			for i, r := range read {
+				items[i] = item{number: r.number, err: r.err}
+				if r.err == nil {
+					items[i].out, items[i].err = a.outgoingLine(ctx, cfg, from, r.line, o, headers, causation)
+				}
+			}
+			return items, err
+		},
+		told: a.startProgress("published", -1),
 	}
-	return fail(codePartial, "%d of %d lines could not be published", doc.Failed, doc.Failed+doc.Published).
-		at("first", "line %d", doc.Failures[0].Line).because("%s", doc.Failures[0].Message).fix("correct those lines and publish them alone")
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	go l.read(reading, a.in) // ends with its input, or with the process where a terminal never ends
+	return a.publishMany(ctx, o, m)
 }
 
-// readChunks sends the lines of r, as many at once as are there already.
-func readChunks(ctx context.Context, r io.Reader, chunks chan<- []numbered) error {
+// lines are what was read and not yet published.
+type lines struct {
+	chunks chan []readLine
+	rest   []readLine
+	err    error // of reading; set before chunks is closed
+}
+
+// next waits for lines, and gives at most so many of those that are there.
+func (l *lines) next(ctx context.Context, most int) ([]readLine, error) {
+	if len(l.rest) == 0 {
+		select {
+		case chunk, ok := <-l.chunks:
+			if !ok && l.err != nil {
+				return nil, fail(codeFile, "cannot read standard input").because("%s", innermost(l.err))
+			}
+			if !ok {
+				return nil, io.EOF
+			}
+			l.rest = chunk
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	for len(l.rest) < most {
+		select {
+		case chunk, ok := <-l.chunks:
+			if ok {
+				l.rest = append(l.rest, chunk...)
+				continue
+			}
+		default:
+		}
+		break
+	}
+	n := min(most, len(l.rest))
+	out := l.rest[:n:n]
+	l.rest = l.rest[n:]
+	return out, nil
+}
+
+// read sends the lines of r, as many at once as are there already.
+func (l *lines) read(ctx context.Context, r io.Reader) {
+	defer close(l.chunks)
 	in := bufio.NewReaderSize(r, 256<<10)
-	var chunk []numbered
+	var chunk []readLine
+	size := 0
 	for n := 1; ; n++ {
-		text, err := readLine(in)
-		if len(bytes.TrimSpace(text)) > 0 {
-			chunk = append(chunk, numbered{n, text})
+		text, err := nextLine(in)
+		if tooLong, ok := asFailure(err); ok {
+			chunk, err = append(chunk, readLine{number: n, err: tooLong}), nil
+		} else if len(bytes.TrimSpace(text)) > 0 {
+			one := readLine{number: n}
+			one.line, one.err = parseBatchLine(text)
+			chunk, size = append(chunk, one), size+len(text)
 		}
 		ready, _ := in.Peek(in.Buffered()) // what is buffered can be peeked at
-		if len(chunk) > 0 && (err != nil || len(chunk) == batchLines || !bytes.Contains(ready, []byte("\n"))) {
+		if len(chunk) > 0 && (err != nil || len(chunk) == chunkLines || size >= chunkBytes || !bytes.Contains(ready, []byte("\n"))) {
 			select {
-			case chunks <- chunk:
-				chunk = nil
+			case l.chunks <- chunk:
+				chunk, size = nil, 0
 			case <-ctx.Done():
-				return nil
+				return
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
-			return err
+			if !errors.Is(err, io.EOF) {
+				l.err = err
+			}
+			return
 		}
 	}
 }
 
-// readLine reads one line without its end; the error may come with a last line.
-func readLine(in *bufio.Reader) ([]byte, error) {
+// nextLine reads one line without its end; the error may come with a last line. A line that is too long is read over.
+func nextLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
+	size := 0
 	for {
 		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		if len(line) > maxLine {
-			return nil, fail(codeTooLarge, "a line is longer than %s", sizeText(maxLine)).because("no broker takes an event of that size").fix("one event a line (NDJSON)")
+		if size += len(part); size <= maxLine {
+			line = append(line, part...)
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case size > maxLine && (err == nil || errors.Is(err, io.EOF)):
+			return nil, fail(codeTooLarge, "the line is longer than %s", sizeText(maxLine)).because("no broker takes an event of that size").fix("one event a line (NDJSON)")
+		default:
 			return bytes.TrimRight(line, "\r\n"), err
 		}
 	}
 }
 
-// outgoing makes what one line says.
-func (a *app) outgoing(ctx context.Context, cfg bus.Config, text []byte, o publishOptions, headers []bus.Header) (bus.Outgoing, error) {
-	if err := jsonx.Check(text, jsonx.Limits{}); err != nil {
-		return bus.Outgoing{}, err
+// outgoingLine makes what one line says.
+func (a *app) outgoingLine(
+	ctx context.Context, cfg bus.Config, from event.Source, l batchLine, o publishOptions, headers []bus.Header, causation event.ID,
+) (bus.Outgoing, error) {
+	if l.topic == "" {
+		l.topic = event.Topic(o.target)
 	}
-	var names map[string]json.RawMessage
-	if err := jsonx.Unmarshal(text, &names); err != nil {
-		return bus.Outgoing{}, fail(codeEvent, "the line is not a JSON object").fix(`{"topic":"…","payload":{…}}`)
-	}
-	for name := range sorted(names) {
-		if known := batchNames(); !slices.Contains(known, name) {
-			return bus.Outgoing{}, fail(codeEvent, "unknown member %s", strconv.Quote(clip(name, 60))).meant(name, known)
-		}
-	}
-	var l batchLine
-	if err := jsonx.Unmarshal(text, &l); err != nil {
-		return bus.Outgoing{}, fail(codeEvent, "a member of the line has the wrong type").fix(`{"topic":"…","payload":{…},"key":"…"}`)
-	}
-	target := l.Topic
-	if target == "" {
-		target = l.EventType
-	}
-	if target == "" {
-		target = event.Topic(o.target)
-	}
-	if target == "" {
+	if l.topic == "" {
 		return bus.Outgoing{}, fail(codeEvent, `the line has no "topic"`).fix(`{"topic":"…","payload":{…}}`)
 	}
-	own, err := parseHeaderDocs(l.Headers)
+	l.headers = append(l.headers, headers...)
+	if l.payload == nil {
+		if o.keepPartition && l.partition < 0 {
+			return bus.Outgoing{}, fail(codeEvent, `the line has no "partition"`).because("--keep-partition puts it where it says").fix(`"partition":0`)
+		}
+		rec := &bus.Record{Topic: l.topic, Partition: l.partition, Timestamp: l.time, Key: l.key, Value: l.value, Headers: l.headers}
+		return bus.Outgoing{Record: rec, KeepTime: true, KeepPartition: o.keepPartition}, nil
+	}
+	typ, err := a.eventType(cfg, l.topic)
 	if err != nil {
 		return bus.Outgoing{}, err
 	}
-	key, err := jsonx.FromTextOrBase64(l.Key, l.KeyB64)
+	payload, err := compactPayload(l.payload)
 	if err != nil {
-		return bus.Outgoing{}, fail(codeEvent, `"key_b64" %s`, err)
+		return bus.Outgoing{}, err
 	}
-	if o.key != nil {
-		key = []byte(*o.key)
+	if l.correlation == "" {
+		l.correlation = event.CorrelationID(o.correlation)
 	}
-	out := bus.Outgoing{Key: key, Headers: append(own, headers...)}
-	if l.Payload != nil {
-		typ, err := a.eventType(cfg, target)
-		if err != nil {
-			return bus.Outgoing{}, err
-		}
-		correlation := l.CorrelationID
-		if correlation == "" {
-			correlation = o.correlation
-		}
-		if correlation != "" && !event.CorrelationID(correlation).Valid() {
-			return bus.Outgoing{}, fail(codeEvent, "the correlation id is not 1 to 128 printable characters")
-		}
-		e, err := a.newEvent(ctx, cfg, typ, l.Payload, event.CorrelationID(correlation))
-		if err != nil {
-			return bus.Outgoing{}, err
-		}
-		out.Envelope = &e
-		return out, nil
+	if l.causation.IsZero() {
+		l.causation = causation
 	}
-	out.Topic, out.NullKey = target, key == nil
-	if l.Value != nil && string(l.Value) != "null" {
-		out.Raw = l.Value
-		return out, nil
-	}
-	if out.Raw, err = jsonx.FromTextOrBase64(l.ValueText, l.ValueB64); err != nil {
-		return bus.Outgoing{}, fail(codeEvent, `"value_b64" %s`, err)
-	}
-	if out.Raw == nil {
-		return bus.Outgoing{}, fail(codeEvent, `the line has neither "payload" nor a value`).because("null values (tombstones) are not published").
-			fix(`{"topic":"…","payload":{…}}`)
-	}
-	return out, nil
-}
-
-// parseHeaderDocs reads headers as "consume -o ndjson" writes them, or as {"name":"value"}.
-func parseHeaderDocs(b json.RawMessage) ([]bus.Header, error) {
-	if len(b) == 0 || string(b) == "null" {
-		return nil, nil
-	}
-	wrong := fail(codeEvent, `"headers" cannot be read`).fix(`"headers":{"name":"value"}`)
-	var out []bus.Header
-	if b[0] == '{' {
-		var m map[string]string
-		if err := jsonx.Unmarshal(b, &m); err != nil {
-			return nil, wrong
-		}
-		for name, value := range sorted(m) {
-			out = append(out, bus.Header{Name: name, Value: []byte(value)})
-		}
-		return out, nil
-	}
-	var docs []headerDoc
-	if err := jsonx.Unmarshal(b, &docs); err != nil {
-		return nil, wrong
-	}
-	for _, d := range docs {
-		h, _, err := d.header()
-		if err != nil {
-			return nil, wrong
-		}
-		out = append(out, h)
-	}
-	return out, nil
+	e := a.newEvent(ctx, cfg, from, typ, payload, l.correlation, l.causation)
+	return bus.Outgoing{Envelope: &e, Key: l.key, NullKey: l.keyed && l.key == nil, Headers: l.headers}, nil
 }

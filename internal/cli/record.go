@@ -10,7 +10,7 @@ import (
 )
 
 // recordDoc is a record as JSON, without loss: "publish --batch" makes the same key, value and headers of it again. A null key
-// is null. The value is in one of three members: as the JSON that it is, as text, or as base64; none of them is a null value.
+// is null. The value is in one of three members: as the JSON that it is, as text, or as base64. A null value is null.
 type recordDoc struct {
 	Topic     event.Topic     `json:"topic"`
 	Partition int32           `json:"partition"`
@@ -37,9 +37,12 @@ func recordDocOf(r bus.Record) recordDoc {
 	for _, h := range r.Headers {
 		doc.Headers = append(doc.Headers, headerDocOf(h))
 	}
-	if jsonx.Keeps(r.Value) {
+	switch {
+	case r.Value == nil:
+		doc.Value = json.RawMessage("null")
+	case jsonx.Keeps(r.Value):
 		doc.Value = r.Value
-	} else {
+	default:
 		doc.ValueText, doc.ValueB64 = jsonx.TextOrBase64(r.Value)
 	}
 	return doc

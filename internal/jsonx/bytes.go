@@ -1,6 +1,7 @@
 package jsonx
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"unicode/utf8"
@@ -37,11 +38,22 @@ func FromTextOrBase64(text, b64 *string) ([]byte, error) {
 	return nil, nil
 }
 
+// keptDepth is how deep a value may nest to stand in a line: below what any reader of the line, which is one deeper, takes on.
+const keptDepth = 1000
+
 // Keeps reports whether value is an object that comes out of a line of JSON byte for byte.
 func Keeps(value []byte) bool {
 	if len(value) == 0 || value[0] != '{' {
 		return false
 	}
 	out, err := Marshal(Value(value))
-	return err == nil && string(out) == string(value)
+	if err != nil || string(out) != string(value) {
+		return false
+	}
+	if bytes.Count(value, []byte("{"))+bytes.Count(value, []byte("[")) <= keptDepth {
+		return true
+	}
+	r := NewReader(value, Limits{Depth: keptDepth})
+	defer r.Free()
+	return r.Skip() == nil
 }

@@ -2,6 +2,7 @@ package jsonx_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
@@ -41,7 +42,11 @@ func TestFromTextOrBase64Refuses(t *testing.T) {
 }
 
 func TestKeeps(t *testing.T) {
-	for value, want := range map[string]bool{`{"a":1}`: true, `{"a": 1}`: false, `{"a":1}x`: false, `[1]`: false, "": false, `{"b":1,"a":2}`: true, "{\"a\":\"\xff\"}": false} {
+	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
+	for value, want := range map[string]bool{
+		nested(1000): true, nested(1001): false, nested(10_000): false, `{"a":[` + strings.Repeat("{},", 5000) + `{}]}`: true,
+		`{"a":1}`: true, `{"a": 1}`: false, `{"a":1}x`: false, `[1]`: false, "": false, `{"b":1,"a":2}`: true, "{\"a\":\"\xff\"}": false,
+	} {
 		if got := jsonx.Keeps([]byte(value)); got != want {
 			t.Errorf("Keeps(%q) = %v", value, got)
 		}
