@@ -52,7 +52,7 @@ func (a *app) busConfig(service string) (bus.Config, error) {
 	if cfg.Undeclared, err = a.undeclared(); err != nil {
 		return bus.Config{}, err
 	}
-	cfg.Logger, cfg.PublishTimeout = a.log, a.flags.timeout
+	cfg.Logger, cfg.PublishTimeout, cfg.CloseTimeout = a.log, a.flags.timeout, a.flags.timeout
 	return cfg, nil
 }
 
