@@ -1,3 +1,4 @@
-// Package interop knows how a second Kafka client, librdkafka, gets along with Omnibus: in both directions, on the
-// embedded broker and on Apache Kafka. It is a module of its own, so that nobody who uses Omnibus links that client.
+// Package interop knows how other Kafka clients get along with Omnibus: librdkafka, the Python clients and kcat, in both
+// directions, on the embedded broker and on Apache Kafka. It is a module of its own, so that nobody who uses Omnibus links
+// librdkafka.
 package interop

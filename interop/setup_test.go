@@ -91,22 +91,34 @@ func brokers(ctx context.Context, t *testing.T) string {
 // handleAll returns the first n events that a handler of ours gets.
 func (f fixture) handleAll(ctx context.Context, t *testing.T, n int) []bus.Event[probed] {
 	t.Helper()
+	return firstOf(ctx, t, f, n, func(take func(context.Context, bus.Event[probed]) error) bus.Handler { return bus.Handle(take) })
+}
+
+// deliverAll returns the first n events of the topic that a handler of ours gets, of whatever type they are.
+func (f fixture) deliverAll(ctx context.Context, t *testing.T, n int) []bus.Delivery {
+	t.Helper()
+	return firstOf(ctx, t, f, n, func(take func(context.Context, bus.Delivery) error) bus.Handler {
+		return bus.HandlePattern(event.Glob(f.topic), take)
+	})
+}
+
+func firstOf[E any](ctx context.Context, t *testing.T, f fixture, n int, handler func(take func(context.Context, E) error) bus.Handler) []E {
+	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	events := make(chan bus.Event[probed])
+	events := make(chan E)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- f.bus.Consume(ctx, bus.Consumer{Group: "interop-" + f.topic}, bus.Handle(
-			func(ctx context.Context, e bus.Event[probed]) error {
-				select {
-				case events <- e:
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}))
+		ended <- f.bus.Consume(ctx, bus.Consumer{Group: "interop-" + f.topic}, handler(func(ctx context.Context, e E) error {
+			select {
+			case events <- e:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}))
 	}()
-	var got []bus.Event[probed]
+	var got []E
 	for len(got) < n {
 		select {
 		case e := <-events:

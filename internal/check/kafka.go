@@ -11,7 +11,10 @@ import (
 	"github.com/omninode-ai/omnibus/internal/parts"
 )
 
-const cacheDir = ".cache"
+const (
+	cacheDir     = ".cache"
+	requirements = "interop/python/requirements.txt"
+)
 
 // onKafka returns the run of tests that find a Kafka cluster by the environment.
 func onKafka(nodes int, tests command) func(context.Context, io.Writer) error {

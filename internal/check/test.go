@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/omninode-ai/omnibus/internal/parts"
 )
 
@@ -27,7 +29,7 @@ func everything() []step {
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
 		stepOf("chaos", goCommand("run", "./internal/chaos", "-profile", "short")),
 		stepOf("chaos-trials", goCommand("run", "./internal/chaos", "-profile", "trials")),
-		tested("interop", interopTests()),
+		{name: "interop", alone: alone("interop"), run: withParts(interopTests())},
 		{name: "interop-kafka", alone: alone("interop-kafka"), run: onKafka(1, interopTests())},
 	}
 }
@@ -38,7 +40,20 @@ func installParts(ctx context.Context, w io.Writer) error {
 	if err := parts.Need(ctx, w, parts.Tools()); err != nil {
 		return err
 	}
-	return parts.InstallKafka(ctx, cacheDir)
+	installs, ctx := errgroup.WithContext(ctx) // both wait for the network
+	installs.Go(func() error { return parts.InstallKafka(ctx, cacheDir) })
+	installs.Go(func() error { return parts.InstallPython(ctx, cacheDir, requirements) })
+	return installs.Wait()
+}
+
+// withParts returns the run of tests that need the parts, so that a step can be run alone on a new machine.
+func withParts(tests command) func(context.Context, io.Writer) error {
+	return func(ctx context.Context, w io.Writer) error {
+		if err := installParts(ctx, w); err != nil {
+			return err
+		}
+		return tests.testing(ctx, w)
+	}
 }
 
 func darwin() step {

@@ -1,7 +1,9 @@
 package parts
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,6 +34,8 @@ func Tools() []Tool {
 		{Name: "bash", Package: "bash", For: QuickReference},
 		{Name: "python3", Package: "python3", For: QuickReference},
 		{Name: "uuidgen", Package: "uuid-runtime", For: QuickReference},
+		{Name: "python3", Package: "python3 python3-venv", For: "the Python clients of Kafka", missing: missingPython},
+		{Name: "kcat", Package: "kcat", For: "another opinion on what is in Kafka", missing: missingKcat},
 	}
 }
 
@@ -94,6 +98,34 @@ func missingJava(ctx context.Context) string {
 	}
 	if v, err := strconv.Atoi(string(m[1])); err != nil || v < oldestJava {
 		return fmt.Sprintf("java is version %s, older than %d", m[1], oldestJava)
+	}
+	return ""
+}
+
+const oldestPython = "3.10"
+
+// missingPython asks for what "python3 -m venv" needs, which Debian has in a package of its own.
+func missingPython(ctx context.Context) string {
+	const program = "import sys\nif sys.version_info < (3, 10): sys.exit(3)\nimport ensurepip, venv"
+	err := exec.CommandContext(ctx, "python3", "-c", program).Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &exit) && exit.ExitCode() == 3:
+		return "python3 is older than " + oldestPython
+	}
+	return "python3 has no venv"
+}
+
+// missingKcat asks for the version that tells JSON, which the tests read.
+func missingKcat(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "kcat", "-V").CombinedOutput()
+	if err != nil {
+		return "kcat does not run"
+	}
+	if !bytes.Contains(out, []byte("Version 1.7.")) {
+		return "kcat is not version 1.7"
 	}
 	return ""
 }
