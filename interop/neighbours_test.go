@@ -179,8 +179,8 @@ func TestWeReadWhatNeighboursPublish(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if dead++; d.Class != bus.ClassUndecodable || d.Record.Value != nil || string(d.Record.Key) != "key-1" {
-					t.Errorf("dead letter of class %s, key %q, value %q", d.Class, d.Record.Key, d.Record.Value)
+				if dead++; d.Class != bus.ClassUndecodable || d.Value != nil || string(d.Key) != "key-1" {
+					t.Errorf("dead letter of class %s, key %q, value %q", d.Class, d.Key, d.Value)
 				}
 			}
 			if dead != len(codecs) {
