@@ -15,6 +15,7 @@ type configDoc struct {
 
 type configSetting struct {
 	Name   string        `json:"name"`
+	Also   []string      `json:"also,omitzero"` // other names in the environment
 	Key    string        `json:"key,omitzero"`
 	Flag   string        `json:"flag,omitzero"`
 	Doc    string        `json:"doc"`
@@ -52,14 +53,7 @@ omnibus config show -o json`,
 func runConfigShow(a *app, o configShowOptions) error {
 	doc := configDoc{Schema: schemaOf("config.show")}
 	for _, r := range a.settings.all {
-		s := configSetting{Name: r.env, Key: r.key, Doc: r.doc, Value: r.shown(r.value), Origin: r.origin}
-		if r.flag != "" {
-			s.Flag = "--" + r.flag
-		}
-		for _, l := range r.losers {
-			s.Over = append(s.Over, configLoser{l.from, r.shown(l.value)})
-		}
-		doc.Settings = append(doc.Settings, s)
+		doc.Settings = append(doc.Settings, configSettingOf(r))
 	}
 	return a.print(doc, func() error {
 		t := newTable("SETTING", "VALUE")
@@ -82,6 +76,17 @@ func runConfigShow(a *app, o configShowOptions) error {
 		}
 		return a.printTable(t)
 	})
+}
+
+func configSettingOf(r resolved) configSetting {
+	s := configSetting{Name: r.env, Also: r.also, Key: r.key, Doc: r.doc, Value: r.shown(r.value), Origin: r.origin}
+	if r.flag != "" {
+		s.Flag = "--" + r.flag
+	}
+	for _, l := range r.losers {
+		s.Over = append(s.Over, configLoser{l.from, r.shown(l.value)})
+	}
+	return s
 }
 
 // shown is value, or stars where it is a secret.

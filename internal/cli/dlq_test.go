@@ -56,7 +56,7 @@ func TestDeadLettersFromListToRestore(t *testing.T) {
 		t.Errorf("what is purged counts as open: exit %d\n%s", r.code, r.out)
 	}
 	golden(t, "output/dlq_restore", scrub(s.must(t, "", s.planned(t, "dlq", "restore", assessed)...)))
-	if r := s.run(t.Context(), "", "dlq", "list", "--fail-over", "0"); r.code != 10 {
+	if r := s.run(t.Context(), "", "dlq", "list", "--fail-over", "0"); r.code != 10 || !strings.Contains(r.stderr, "OMB-1001") {
 		t.Errorf("what is restored does not count as open: exit %d\n%s", r.code, r.out)
 	}
 	plan := s.planned(t, "dlq", "retry", assessed)

@@ -37,6 +37,7 @@ const (
 	codeNoService  code = 307
 	codeJob        code = 308
 	codePlan       code = 309
+	codeSubject    code = 310
 	codeFlow       code = 311
 	codeNoFlow     code = 312
 	codeReach      code = 401
@@ -138,6 +139,7 @@ type errorBody struct {
 	Where   map[string]string `json:"where,omitzero"`
 	Cause   string            `json:"cause,omitzero"`
 	Hint    string            `json:"hint"`
+	Docs    string            `json:"docs"`          // the command that explains the code
 	Next    string            `json:"next,omitzero"` // a command to be pasted
 	Exit    int               `json:"exit"`
 }
@@ -147,7 +149,7 @@ const hintSeparator = "; or "
 
 func (f *failure) doc() errorDoc {
 	doc := errorDoc{schemaOf("error"), errorBody{
-		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Next: f.next, Exit: f.code.exit(),
+		Code: f.code.String(), Message: f.message, Cause: f.cause, Hint: strings.Join(f.fixes, hintSeparator), Docs: f.docs(), Next: f.next, Exit: f.code.exit(),
 	}}
 	for _, d := range f.details {
 		if doc.Error.Where == nil {
@@ -160,6 +162,9 @@ func (f *failure) doc() errorDoc {
 	}
 	return doc
 }
+
+// docs is the command that explains the code.
+func (f *failure) docs() string { return "omnibus explain " + f.code.String() }
 
 // printFailure writes f to standard error, as JSON where the output is JSON.
 func (a *app) printFailure(f *failure) {
@@ -191,6 +196,7 @@ func (a *app) printFailure(f *failure) {
 		}
 		line(name, fix)
 	}
+	line("more", f.docs())
 	a.note("%s: %s%s", a.paint(red, "error["+f.code.String()+"]"), f.message, s.String())
 	if f.next != "" {
 		a.note("%s", f.next)

@@ -13,7 +13,7 @@ import (
 	"github.com/omninode-ai/omnibus/stack"
 )
 
-func TestExplainGivesEveryErrorItsExitCodeAndANextStep(t *testing.T) {
+func TestExplainGivesEveryErrorItsCodeAndANextStep(t *testing.T) {
 	settings, err := resolve(t.TempDir(), environment{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -24,33 +24,33 @@ func TestExplainGivesEveryErrorItsExitCodeAndANextStep(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		err  error
-		exit int
+		code string
 	}{
-		{"nobody knows it", fmt.Errorf("doing this: %w", errors.New("boom")), 1},
-		{"disk full", fmt.Errorf("%w: %w", stack.ErrBroker, errors.New("no space left")), 1},
-		{"unknown topic", wrapped(bus.ErrUnknownTopic), 3},
-		{"log cut", wrapped(bus.ErrTruncated), 3},
-		{"topic deleted under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "consume", Topic: "a.b", Partition: -1, Offset: -1, Err: fmt.Errorf("%w: the topic was deleted", bus.ErrUnknownTopic)}), 3},
-		{"log cut under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "fetch", Topic: "a.b", Partition: 0, Offset: -1, Err: fmt.Errorf("%w: group stands outside", bus.ErrTruncated)}), 3},
-		{"away", wrapped(bus.ErrUnreachable), 4},
-		{"hung up", fmt.Errorf("%w: %w", bus.ErrUnreachable, io.EOF), 4},
-		{"cannot listen", &stack.ListenError{Addr: "192.0.2.1:80", Err: errors.New("cannot assign")}, 4},
-		{"login", wrapped(bus.ErrUnauthorized), 5},
-		{"outcome", fmt.Errorf("%w: %w", bus.ErrUnknown, context.DeadlineExceeded), 6},
-		{"unresolved", &bus.UnresolvedError{Count: 3}, 6},
-		{"deadline", fmt.Errorf("lag: %w", context.DeadlineExceeded), 6},
-		{"abandoned", &bus.AbandonedError{Group: "g", Events: make([]bus.Coordinates, 2)}, 6},
-		{"invalid", wrapped(bus.ErrInvalid), 7},
-		{"too large", wrapped(bus.ErrTooLarge), 7},
-		{"damaged", &broker.CorruptError{File: "a", Offset: 7, Why: "checksum"}, 7},
-		{"port", &broker.PortTakenError{Addr: "127.0.0.1:9092", PID: 12, Process: "java"}, 9},
-		{"directory", &broker.DirInUseError{Dir: "d", PID: 12}, 9},
-		{"served", &stack.ServedError{Service: "bridge", Topic: "a.b", Group: "g"}, 9},
+		{"nobody knows it", fmt.Errorf("doing this: %w", errors.New("boom")), "OMB-0101"},
+		{"disk full", fmt.Errorf("%w: %w", stack.ErrBroker, errors.New("no space left")), "OMB-0102"},
+		{"unknown topic", wrapped(bus.ErrUnknownTopic), "OMB-0301"},
+		{"log cut", wrapped(bus.ErrTruncated), "OMB-0306"},
+		{"topic deleted under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "consume", Topic: "a.b", Partition: -1, Offset: -1, Err: fmt.Errorf("%w: the topic was deleted", bus.ErrUnknownTopic)}), "OMB-0301"},
+		{"log cut under a consumer", fmt.Errorf("service x: %w", &bus.Error{Op: "fetch", Topic: "a.b", Partition: 0, Offset: -1, Err: fmt.Errorf("%w: group stands outside", bus.ErrTruncated)}), "OMB-0306"},
+		{"away", wrapped(bus.ErrUnreachable), "OMB-0401"},
+		{"hung up", fmt.Errorf("%w: %w", bus.ErrUnreachable, io.EOF), "OMB-0401"},
+		{"cannot listen", &stack.ListenError{Addr: "192.0.2.1:80", Err: errors.New("cannot assign")}, "OMB-0402"},
+		{"login", wrapped(bus.ErrUnauthorized), "OMB-0501"},
+		{"outcome", fmt.Errorf("%w: %w", bus.ErrUnknown, context.DeadlineExceeded), "OMB-0602"},
+		{"unresolved", &bus.UnresolvedError{Count: 3}, "OMB-0602"},
+		{"deadline", fmt.Errorf("lag: %w", context.DeadlineExceeded), "OMB-0601"},
+		{"abandoned", &bus.AbandonedError{Group: "g", Events: make([]bus.Coordinates, 2)}, "OMB-0601"},
+		{"invalid", wrapped(bus.ErrInvalid), "OMB-0704"},
+		{"too large", wrapped(bus.ErrTooLarge), "OMB-0703"},
+		{"damaged", &broker.CorruptError{File: "a", Offset: 7, Why: "checksum"}, "OMB-0707"},
+		{"port", &broker.PortTakenError{Addr: "127.0.0.1:9092", PID: 12, Process: "java"}, "OMB-0901"},
+		{"directory", &broker.DirInUseError{Dir: "d", PID: 12}, "OMB-0902"},
+		{"served", &stack.ServedError{Service: "bridge", Topic: "a.b", Group: "g"}, "OMB-0906"},
 	} {
 		a := &app{settings: settings}
 		f := a.explain(c.err)
-		if f.code.exit() != c.exit {
-			t.Errorf("%s: exit %d (%s), want %d", c.name, f.code.exit(), f.code, c.exit)
+		if f.code.String() != c.code {
+			t.Errorf("%s: %s, want %s", c.name, f.code, c.code)
 		}
 		if f.cause == "" || len(f.fixes) == 0 {
 			t.Errorf("%s: no cause or no next step: %+v", c.name, f)

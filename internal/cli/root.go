@@ -63,6 +63,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
 		{"Omnibus itself", []*cobra.Command{newDemoCmd(a), newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
+		{"To look things up", []*cobra.Command{newExplainCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
 		for _, c := range part.commands {

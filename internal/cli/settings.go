@@ -19,9 +19,9 @@ const settingsFile = "omnibus.yaml"
 // reads the same names.
 type setting struct {
 	env      string
-	also     string // another name of it in the environment
-	key      string // in omnibus.yaml
-	flag     string // "" where there is none, as for every secret
+	also     []string // other names of it in the environment, which tools of the neighbourhood use
+	key      string   // in omnibus.yaml
+	flag     string   // "" where there is none, as for every secret
 	fallback string
 	doc      string
 	secret   bool
@@ -30,7 +30,7 @@ type setting struct {
 // settingTable lists the settings, in the order in which "config show" prints them.
 func settingTable() []setting {
 	return []setting{
-		{env: "KAFKA_BOOTSTRAP_SERVERS", also: "KAFKA_BROKERS", key: "bootstrap", flag: "bootstrap", fallback: defaultBootstrap, doc: "brokers, host:port[,host:port…]"},
+		{env: "KAFKA_BOOTSTRAP_SERVERS", also: []string{"KAFKA_BROKERS", "RPK_BROKERS", "BROKERS"}, key: "bootstrap", flag: "bootstrap", fallback: defaultBootstrap, doc: "brokers, host:port[,host:port…]"},
 		{env: "KAFKA_SECURITY_PROTOCOL", key: "security_protocol", doc: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"},
 		{env: "KAFKA_SASL_MECHANISM", key: "sasl_mechanism", doc: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
 		{env: "KAFKA_SASL_USERNAME", key: "sasl_username", doc: "login name"},
@@ -152,17 +152,17 @@ func resolve(dir string, env environment, given map[string]string) (settings, er
 		if v, ok := env.lookup(def.env); ok && v != "" {
 			offer("environment "+def.env, v)
 		}
-		if v, ok := env.lookup(def.also); ok && v != "" && def.also != "" {
-			offer("environment "+def.also, v)
+		for _, name := range def.also {
+			if v, ok := env.lookup(name); ok && v != "" {
+				offer("environment "+name, v)
+			}
+			s.also[name] = true
 		}
 		if v, ok := file[def.key]; ok && def.key != "" {
 			offer(v.from, v.value)
 		}
 		if def.fallback != "" {
 			offer("default", def.fallback)
-		}
-		if def.also != "" {
-			s.also[def.also] = true
 		}
 		s.byName[def.env] = len(s.all)
 		s.all = append(s.all, r)
