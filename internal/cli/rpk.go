@@ -31,15 +31,19 @@ func newRpkShowCmd(a *app, noun, what string) *cobra.Command {
 	}
 }
 
-// newRpkConsumeCmd is topic consume. It ends at what is there, where rpk waits for more: --follow does that.
+// newRpkConsumeCmd is topic consume. It ends at what is there, where rpk waits for more.
 func newRpkConsumeCmd(a *app) *cobra.Command {
 	var offset, group string
 	var num int
 	var partitions []int32
-	var follow bool
 	cmd := &cobra.Command{
 		Use: "consume", Hidden: true, Args: a.wantArgs(1, -1, "a TOPIC or a PATTERN"), Example: "omnibus consume TOPIC --limit 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if begin := rpkPosition(a.flags.output); offset == "" && begin != "" { // rpk's -o, where ours says how to print
+				if _, _, err := parseOffset(begin, a.now(), a.zone); err == nil {
+					offset, a.flags.output = begin, ""
+				}
+			}
 			words := append([]string{"consume"}, args...)
 			if num != 0 {
 				words = append(words, "--limit", strconv.Itoa(num))
@@ -53,9 +57,6 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 			if group != "" {
 				words = append(words, "--group", group)
 			}
-			if follow {
-				words = append(words, "--follow")
-			}
 			return a.instead(cmd, words...)
 		},
 	}
@@ -64,7 +65,6 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 	f.StringVar(&offset, "offset", "", "where to `begin`: start, end, ...")
 	f.Int32SliceVarP(&partitions, "partitions", "p", nil, "only this partition, `n`")
 	f.StringVarP(&group, "group", "g", "", "consumer `group`")
-	f.BoolVarP(&follow, "follow", "f", false, "go on with what comes")
 	return cmd
 }
 
@@ -128,7 +128,7 @@ func rpkPosition(s string) string {
 func (a *app) instead(cmd *cobra.Command, words ...string) error {
 	a.hint("note: this is now written %s", a.commandLine(words...))
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if cmd.InheritedFlags().Lookup(f.Name) != nil {
+		if cmd.InheritedFlags().Lookup(f.Name) != nil && f.Value.String() != "" {
 			words = append(words, "--"+f.Name+"="+f.Value.String())
 		}
 	})
