@@ -21,9 +21,6 @@ type Tool struct {
 	missing func(ctx context.Context) string
 }
 
-// QuickReference is what the tools are for that docs/quick-reference.md uses.
-const QuickReference = "the quick reference"
-
 // Tools returns the commands that the whole test needs besides Go.
 func Tools() []Tool {
 	return []Tool{
@@ -31,9 +28,8 @@ func Tools() []Tool {
 		{Name: "mvn", Package: "maven", For: "the download of Apache Kafka's jars"},
 		{Name: "cc", Package: "gcc libc6-dev", For: "the race detector and librdkafka"},
 		{Name: "b3sum", Package: "b3sum", For: "a second opinion on BLAKE3 hashes"},
-		{Name: "bash", Package: "bash", For: QuickReference},
-		{Name: "python3", Package: "python3", For: QuickReference},
-		{Name: "uuidgen", Package: "uuid-runtime", For: QuickReference},
+		{Name: "bash", Package: "bash", For: "the quick reference"},
+		{Name: "uuidgen", Package: "uuid-runtime", For: "the quick reference"},
 		{Name: "python3", Package: "python3 python3-venv", For: "the Python clients of Kafka", missing: missingPython},
 		{Name: "kcat", Package: "kcat", For: "another opinion on what is in Kafka", missing: missingKcat},
 	}

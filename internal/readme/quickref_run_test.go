@@ -24,6 +24,7 @@ import (
 type reader struct {
 	root    string // of the module, absolute
 	bin     string // where the binaries are
+	python  string // the interpreter that has aiokafka
 	address string // of the stack
 }
 
@@ -59,7 +60,9 @@ func TestQuickReference(t *testing.T) {
 // newReader builds what the page runs and starts the stack.
 func newReader(t *testing.T) reader {
 	t.Helper()
-	tools := slices.DeleteFunc(parts.Tools(), func(tool parts.Tool) bool { return tool.For != parts.QuickReference })
+	tools := slices.DeleteFunc(parts.Tools(), func(tool parts.Tool) bool {
+		return !slices.Contains([]string{"bash", "python3", "uuidgen"}, tool.Name)
+	})
 	if err := parts.Need(t.Context(), t.Output(), tools); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +71,13 @@ func newReader(t *testing.T) reader {
 		t.Fatal(err)
 	}
 	r := reader{root: here, bin: t.TempDir()}
+	cache, requirements := filepath.Join(here, ".cache"), filepath.Join(here, "interop", "python", "requirements.txt")
+	if err := parts.InstallPython(t.Context(), cache, requirements); err != nil {
+		t.Fatal(err)
+	}
+	if r.python, err = parts.Python(cache, requirements); err != nil {
+		t.Fatal(err)
+	}
 	for _, pkg := range []string{"./cmd/omnibus", "./examples/quickreference"} {
 		if out, err := r.command(t, "go", "build", "-o", r.bin, pkg).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -94,6 +104,8 @@ func (r reader) execute(t *testing.T, b block) ([]byte, error) {
 		return r.shell(t, b.text)
 	case "go":
 		return r.code(t, b.source)
+	case "python":
+		return r.command(t, r.python, "-c", b.text).CombinedOutput()
 	case "json":
 		return r.publish(t, b)
 	case "ndjson":
