@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/omninode-ai/omnibus/event"
 )
@@ -46,12 +45,6 @@ func (b *Bus) EnsureState(ctx context.Context, topics ...event.Topic) error {
 	return b.createTopics(ctx, plans, there, max(1, min(3, brokers)))
 }
 
-func stateConfigs() []kmsg.CreateTopicsRequestTopicConfig {
-	var configs []kmsg.CreateTopicsRequestTopicConfig
-	for _, c := range [][2]string{{"cleanup.policy", "compact"}, {"message.timestamp.type", "LogAppendTime"}} {
-		config := kmsg.NewCreateTopicsRequestTopicConfig()
-		config.Name, config.Value = c[0], &c[1]
-		configs = append(configs, config)
-	}
-	return configs
+func stateConfigs() map[string]string {
+	return map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 }

@@ -51,6 +51,9 @@ type topicPlan struct {
 	maxMessage int
 	declared   bool
 	state      bool // see EnsureState
+
+	replication int               // 0: as all
+	configs     map[string]string // not nil: exactly these
 }
 
 // EnsureTopics creates the topics that are missing, each with its dead-letter topic; with no topics given, those of the
@@ -157,20 +160,15 @@ func (b *Bus) createTopics(ctx context.Context, plans map[event.Topic]topicPlan,
 		rt := kmsg.NewCreateTopicsRequestTopic()
 		rt.Topic = string(t)
 		rt.NumPartitions = int32(plans[t].partitions)
-		rt.ReplicationFactor = int16(replication)
-		set := func(name string, value int64) {
+		rt.ReplicationFactor = int16(cmp.Or(plans[t].replication, replication))
+		configs := plans[t].configs
+		if configs == nil {
+			configs = plans[t].settings(replication)
+		}
+		for _, name := range slices.Sorted(maps.Keys(configs)) {
 			c := kmsg.NewCreateTopicsRequestTopicConfig()
-			c.Name, c.Value = name, new(strconv.FormatInt(value, 10))
+			c.Name, c.Value = name, new(configs[name])
 			rt.Configs = append(rt.Configs, c)
-		}
-		if plans[t].state {
-			rt.Configs = append(rt.Configs, stateConfigs()...)
-		} else {
-			set(configRetention, plans[t].retention.Milliseconds())
-		}
-		set(configMaxMessage, int64(plans[t].maxMessage))
-		if replication > 1 {
-			set(configMinInSync, 2)
 		}
 		req.Topics = append(req.Topics, rt)
 	}
@@ -189,6 +187,14 @@ func (b *Bus) createTopics(ctx context.Context, plans map[event.Topic]topicPlan,
 			made = append(made, t.Topic)
 			continue
 		}
+		if errors.Is(err, kerr.InvalidConfig) {
+			message := ""
+			if t.ErrorMessage != nil {
+				message = *t.ErrorMessage
+			}
+			errs = append(errs, refusedSetting(event.Topic(t.Topic), err, message))
+			continue
+		}
 		err = b.reach(err)
 		if t.ErrorMessage != nil && *t.ErrorMessage != "" {
 			err = fmt.Errorf("%w (%s)", err, *t.ErrorMessage)
@@ -199,6 +205,20 @@ func (b *Bus) createTopics(ctx context.Context, plans map[event.Topic]topicPlan,
 		errs = append(errs, b.awaitTopics(ctx, made))
 	}
 	return errors.Join(errs...)
+}
+
+// settings are those that the topic is created with.
+func (p topicPlan) settings(replication int) map[string]string {
+	configs := map[string]string{configMaxMessage: strconv.Itoa(p.maxMessage)}
+	if p.state {
+		maps.Copy(configs, stateConfigs())
+	} else {
+		configs[configRetention] = strconv.FormatInt(p.retention.Milliseconds(), 10)
+	}
+	if replication > 1 {
+		configs[configMinInSync] = "2"
+	}
+	return configs
 }
 
 // awaitTopics returns once every partition of the topics has a leader.
