@@ -34,16 +34,6 @@ func (p TopicPlan) Doable() (n int) {
 	return n
 }
 
-// SettingError says that the broker refuses a setting of a topic.
-type SettingError struct {
-	Topic event.Topic
-	Why   string
-}
-
-func (e *SettingError) Error() string {
-	return fmt.Sprintf("the broker refuses the settings of %s: %s", e.Topic, e.Why)
-}
-
 // PlanTopics compares the topics of the cluster with what is desired, and changes nothing. Without desired, that is the
 // catalogue: its topics as [Bus.EnsureTopics] makes them. Each comes with its dead-letter topic. Nothing is ever deleted; what
 // takes something away, such as a shorter retention, is in the plan but left as it is, unless shrink says otherwise.
@@ -66,11 +56,19 @@ func (b *Bus) PlanTopics(ctx context.Context, shrink bool, desired ...DesiredTop
 	if err != nil {
 		return failed(err)
 	}
+	for _, d := range desired {
+		for _, name := range slices.Sorted(maps.Keys(d.Configs)) {
+			if err := legalSetting(d.Name, name, d.Configs[name], there[d.Name].Configs); err != nil {
+				return failed(err)
+			}
+		}
+	}
 	replication := cmp.Or(b.cfg.Replication, max(1, min(3, brokers)))
 	return planOf(diffTopics(desired, there, replication, shrink), there), nil
 }
 
-// PlanTopicSettings is how to set and unset settings of one topic.
+// PlanTopicSettings is how to set and unset settings of one topic. Unsetting what is not set for this topic is no change. A
+// setting or value that cannot be is a [SettingError], also from [Bus.PlanTopics].
 func (b *Bus) PlanTopicSettings(ctx context.Context, t event.Topic, set map[string]string, unset ...string) (TopicPlan, error) {
 	failed := func(err error) (TopicPlan, error) {
 		return TopicPlan{}, &Error{Op: "plan settings", Topic: t, Partition: -1, Offset: -1, Err: err}
@@ -82,6 +80,11 @@ func (b *Bus) PlanTopicSettings(ctx context.Context, t event.Topic, set map[stri
 	there, _, err := b.topicsThere(ctx, []event.Topic{t})
 	if err != nil {
 		return failed(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if err := legalSetting(t, name, set[name], there[t].Configs); err != nil {
+			return failed(err)
+		}
 	}
 	changes, _ := diffTopic(DesiredTopic{Name: t, Configs: set}, there, 0, true)
 	for _, name := range slices.Sorted(slices.Values(unset)) {
@@ -306,7 +309,7 @@ func refusedSetting(t event.Topic, err error, message string) error {
 	if code, ok := errors.AsType[*kerr.Error](err); ok && why == "" {
 		why = code.Description
 	}
-	return &SettingError{Topic: t, Why: why}
+	return &SettingError{Topic: t, Why: "the broker refuses it: " + why}
 }
 
 // TopicSetting is one setting of a topic, and where its value is from.

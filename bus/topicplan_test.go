@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
@@ -86,10 +89,10 @@ func TestApplyTopicsChangesWhatIsThere(t *testing.T) {
 		if err := r.ApplyTopics(t.Context(), gentle); !errors.As(err, &stale) {
 			t.Errorf("an older plan: %v", err)
 		}
+		r.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.IncrementalAlterConfigs}, Err: kerr.InvalidConfig, Count: 1})
 		var refused *bus.SettingError
-		bad := r.plan(true, bus.DesiredTopic{Name: "t", Configs: map[string]string{"no.such.setting": "1"}})
-		if err := r.ApplyTopics(t.Context(), bad); !errors.As(err, &refused) || refused.Topic != "t" {
-			t.Errorf("a setting that is none: %v", err)
+		if err := r.ApplyTopics(t.Context(), r.plan(true, bus.DesiredTopic{Name: "t", Configs: map[string]string{"retention.ms": "1"}})); !errors.As(err, &refused) || refused.Topic != "t" {
+			t.Errorf("what the broker refuses: %v", err)
 		}
 	})
 }
@@ -140,6 +143,39 @@ func TestSettingsAreSetAndUnset(t *testing.T) {
 		}
 		if _, err := r.PlanTopicSettings(t.Context(), "nope", nil, "retention.ms"); !errors.Is(err, bus.ErrUnknownTopic) {
 			t.Errorf("unknown topic: %v", err)
+		}
+	})
+}
+
+func TestSettingsThatCannotBe(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newLogRig(t)
+		r.create(1, nil, "t")
+		for _, tt := range []struct {
+			name, value string
+			ok          bool
+		}{
+			{"retention.ms", "1000", true},
+			{"retention.ms", "-1", true},
+			{"retention.ms", "soon", false},
+			{"retention.ms", "1.5", false},
+			{"cleanup.policy", "compact,delete", true},
+			{"cleanup.policy", "forget", false},
+			{"min.cleanable.dirty.ratio", "0.1", true},
+			{"min.cleanable.dirty.ratio", "2", false},
+			{"preallocate", "yes", false},
+			{"leader.replication.throttled.replicas", "*", true},
+			{"redpanda.remote.read", "true", true},
+			{"retention", "1000", false},
+		} {
+			_, planned := r.PlanTopics(t.Context(), true, bus.DesiredTopic{Name: "t", Configs: map[string]string{tt.name: tt.value}})
+			_, set := r.PlanTopicSettings(t.Context(), "t", map[string]string{tt.name: tt.value})
+			for _, err := range []error{planned, set} {
+				var refused *bus.SettingError
+				if is := errors.As(err, &refused); is == tt.ok || is && refused.Setting != tt.name {
+					t.Errorf("%s=%s: %v", tt.name, tt.value, err)
+				}
+			}
 		}
 	})
 }
