@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts"
@@ -135,6 +136,13 @@ func (a *app) open(ctx context.Context, cfg bus.Config) (*bus.Bus, error) {
 // within runs fn under the timeout of the command.
 func (a *app) within(ctx context.Context, fn func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	return fn(ctx)
+}
+
+// withinEach is within for n things that are done one after the other.
+func (a *app) withinEach(ctx context.Context, n int, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*a.flags.timeout)
 	defer cancel()
 	return fn(ctx)
 }

@@ -66,6 +66,8 @@ const (
 	codePlanOnly   code = 909
 	codeState      code = 910
 	codeActive     code = 911
+	codeInUse      code = 912
+	codeExists     code = 913
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 )

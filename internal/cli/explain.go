@@ -33,12 +33,18 @@ func (a *app) explain(err error) *failure {
 		served  *stack.ServedError
 		active  *bus.ActiveGroupError
 		stale   *bus.StalePlanError
+		used    *bus.TopicInUseError
+		setting *bus.SettingError
 	)
 	switch {
 	case errors.As(err, &active):
 		return a.groupHasMembers(active)
 	case errors.As(err, &stale):
 		return stalePlan(stale)
+	case errors.As(err, &used):
+		return topicInUse(used)
+	case errors.As(err, &setting):
+		return settingRefused(setting)
 	case errors.As(err, &port):
 		return a.portTaken(port)
 	case errors.As(err, &inUse):

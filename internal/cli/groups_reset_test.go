@@ -34,6 +34,8 @@ func TestGroupWithMembersIsRefusedAndTheyAreNamed(t *testing.T) {
 			t.Errorf("it does not say who holds what:\n%s", r.stderr)
 		}
 	}
+	r := s.run(t.Context(), "", "topics", "delete", snapshot)
+	check(t, wrong{exit: 9, code: "OMB-0912", says: "busy: omnibus-cli-test at ", advice: "omnibus groups members busy"}, r)
 	if out := s.must(t, "", "groups", "members", "busy"); !strings.Contains(out, "omnibus-cli-test") || !strings.Contains(out, snapshot+"[0]") {
 		t.Errorf("groups members says\n%s", out)
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 func newTopicsCmd(a *app) *cobra.Command {
-	cmd := a.group("topics", "List topics and look into one", `omnibus topics list
-omnibus topics show omninode.codegen.request.validate.v1`, newTopicsListCmd(a), newTopicsShowCmd(a))
+	cmd := a.group("topics", "Topics: list, create, and make them what they should be", `omnibus topics list
+omnibus topics show omninode.codegen.request.validate.v1
+omnibus topics diff -f topics.yaml`, newTopicsListCmd(a), newTopicsShowCmd(a), newTopicsCreateCmd(a), newTopicsDiffCmd(a), newTopicsApplyCmd(a),
+		newTopicsConfigCmd(a), newTopicsDeleteCmd(a))
 	cmd.Aliases = []string{"topic"}
 	cmd.AddCommand(rpkTopicCmds(a)...)
 	return cmd
