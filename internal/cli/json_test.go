@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if i := slices.Index(runnable, "demo"); i >= 0 { // last, as it leaves dead letters of its own
+		runnable = append(slices.Delete(runnable, i, i+1), "demo")
 	}
 	for _, path := range runnable {
 		t.Run(strings.ReplaceAll(path, " ", "_"), func(t *testing.T) {
