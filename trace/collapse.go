@@ -102,7 +102,7 @@ func (f *fold) add(n *Node) {
 	if into == nil {
 		first := *n
 		first.Children, first.Dead = nil, nil
-		first.Count = 0
+		first.Count, first.Until = 0, n.Time
 		into = &fold{kind: k, node: &first, above: f}
 		f.below = append(f.below, into)
 	}
@@ -123,6 +123,9 @@ func (f *fold) absorb(n *Node) {
 	all.Unreadable = all.Unreadable || n.Unreadable
 	if n.Time.Before(all.Time) {
 		all.Time = n.Time
+	}
+	if n.Time.After(all.Until) {
+		all.Until = n.Time
 	}
 	if all.Count > 1 {
 		all.Copies, all.Answers, all.Took = nil, event.ID{}, 0

@@ -42,8 +42,9 @@ type Node struct {
 	Missing    bool          // only named, as a cause: no record and no dead letter of it was found
 	Unreadable bool          // the record is not an event; what is known is from its headers
 
-	Count  int // how many events it stands for: 1, or more after [Flow.Collapse]
-	Hidden int // events below it that [Flow.Cut] took away
+	Count  int       // how many events it stands for: 1, or more after [Flow.Collapse]
+	Until  time.Time // of more than one: the time of the last; Time is that of the first
+	Hidden int       // events below it that [Flow.Cut] took away
 }
 
 // Link says how a node comes to be below another one.

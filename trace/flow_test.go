@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -158,6 +159,9 @@ a 0s, unanswered
 `
 	if diff := cmp.Diff(want, outline(f.Collapse(200), "a", "b0", "c0", "d0")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if many := f.Collapse(200).Roots[0].Children[0]; many.Until.Sub(began) != 2*time.Second {
+		t.Errorf("the last of many is at %v", many.Until.Sub(began))
 	}
 	if nodes, _, _ := count(f.Collapse(0)); nodes != 5001 {
 		t.Errorf("without a limit %d nodes are left", nodes)

@@ -127,6 +127,9 @@ func runDLQShow(ctx context.Context, a *app, o dlqShowOptions) error {
 				return err
 			}
 		}
+		if l := doc.Letters[0]; len(doc.Letters) == 1 && l.Correlation != "" {
+			a.hint("its flow: %s", a.commandLine("trace", l.Correlation))
+		}
 		return nil
 	})
 }

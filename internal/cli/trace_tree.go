@@ -94,7 +94,11 @@ func eventTwig(n *trace.Node, began time.Time) twig {
 	if n.Missing {
 		return twig{when: "?", text: times(n.ID.String(), n.Count), right: "not found; it caused what is below", style: yellow}
 	}
-	notes := append([]string{serviceAndPlace(n)}, eventNotes(n)...)
+	notes := []string{serviceAndPlace(n)}
+	if n.Count > 1 {
+		notes = append(notes, "until "+relative(n.Until.Sub(began)))
+	}
+	notes = append(notes, eventNotes(n)...)
 	return twig{when: relative(n.Time.Sub(began)), text: times(shortType(n.Type), n.Count), right: strings.Join(notes, " · "), style: bold}
 }
 

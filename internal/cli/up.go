@@ -214,7 +214,7 @@ func (a *app) banner(doc upDoc) error {
 	}
 	const example = "omninode.intelligence.event.quality_assessed.v1"
 	return a.printf("\nTry, in another shell:\n  omnibus publish%s %s '{\"entity_id\":\"doc-123\",\"quality_score\":0.92}'\n"+
-		"  omnibus consume%s %s --last 1\n\nCtrl-C to stop\n", at, example, at, example)
+		"  omnibus consume%s %s --last 1\n  omnibus demo%s\n\nCtrl-C to stop\n", at, example, at, example, at)
 }
 
 // addresses are where the stack listens, by the settings that hold the ports. Beyond this machine only who says so.
