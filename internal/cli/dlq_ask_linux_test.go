@@ -126,3 +126,19 @@ func TestEditorIsOpened(t *testing.T) {
 		t.Errorf("exit %d\n%s", code, seen)
 	}
 }
+
+// On a terminal publish says how to look at what comes of it, and that command does; in a script it says nothing.
+func TestTerminalIsToldHowToTraceWhatWasPublished(t *testing.T) {
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+startBroker(t))
+	_, seen := s.typed(t, "", "publish", snapshot, scored("1"), "--correlation", "flow-7")
+	command, ok := strings.CutPrefix(lastLine(seen), "what comes of it: omnibus ")
+	if !ok {
+		t.Fatalf("the last line is not about it:\n%s", seen)
+	}
+	if tree := s.must(t, "", strings.Fields(command)...); !strings.Contains(tree, "correlation flow-7 · 1 event ·") {
+		t.Errorf("%s shows\n%s", command, tree)
+	}
+	if r := s.run(t.Context(), "", "publish", snapshot, scored("1")); r.stderr != "" {
+		t.Errorf("a script is told\n%s", r.stderr)
+	}
+}

@@ -186,7 +186,11 @@ func runPublish(ctx context.Context, a *app, o publishOptions) error {
 	}
 	return a.print(doc, func() error {
 		at := bus.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
-		return a.printFields(field{"published", at.String()}, field{"event_id", doc.EventID}, field{"correlation_id", doc.CorrelationID})
+		err := a.printFields(field{"published", at.String()}, field{"event_id", doc.EventID}, field{"correlation_id", doc.CorrelationID})
+		if a.terminal && err == nil && doc.CorrelationID != "" { // a script that publishes need not be told
+			a.hint("what comes of it: %s", a.commandLine("trace", doc.CorrelationID))
+		}
+		return err
 	})
 }
 
