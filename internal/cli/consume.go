@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,6 +27,7 @@ type consumeOptions struct {
 	peek       bool
 	failEmpty  bool
 	filterOptions
+	printOptions
 }
 
 func newConsumeCmd(a *app) *cobra.Command {
@@ -70,8 +72,8 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 				a.hint("note: %s %s is the short form of --topic", cmd.CommandPath(), topic)
 				args = append(args, topic)
 			}
-			if err := a.wantArgs(1, -1, "a TOPIC or a PATTERN")(cmd, args); err != nil {
-				return err
+			if len(args) == 0 {
+				return a.wantArgs(1, -1, "a TOPIC or a PATTERN")(cmd, args)
 			}
 			o.topics = globs(args)
 			if cmd.Name() == "tail" && !cmd.Flags().Changed("last") && (o.from+o.since+o.offset+o.group != "") {
@@ -80,7 +82,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 			o.settle(a, cmd)
 			return runConsume(cmd.Context(), a, *o)
 		},
-	}, formatPretty, formatLine, formatJSON, formatNDJSON, formatRaw)
+	}, formatPretty, formatLine, formatJSON, formatNDJSON, formatYAML, formatRaw, formatTemplate)
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "begin at a `time`, earliest or latest")
 	f.StringVar(&o.to, "to", "", "end at a `time`")
@@ -90,6 +92,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only this partition, `n`; may be repeated")
 	f.IntVarP(&o.limit, "limit", "n", 0, "end after `n` events that the filters let through")
 	o.filters(f)
+	o.printing(f)
 	f.BoolVar(&o.failEmpty, "fail-empty", false, "exit with 3 where there is nothing to print")
 	f.StringVarP(&o.group, "group", "g", "", "read as this consumer `group` and commit what was printed")
 	f.BoolVar(&o.peek, "peek", false, "with --group: read from where it is, and commit nothing")
@@ -100,7 +103,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 }
 
 func runConsume(ctx context.Context, a *app, o consumeOptions) error {
-	if err := o.conflicts(); err != nil {
+	if err := o.contradicts(); err != nil {
 		return err
 	}
 	r, err := o.bounds(a)
@@ -111,7 +114,11 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 	if err != nil {
 		return err
 	}
-	c := &consuming{a: a, o: o, keep: keep, printer: &recordPrinter{a: a}}
+	printer, err := o.printer(a)
+	if err != nil {
+		return err
+	}
+	c := &consuming{a: a, o: o, keep: keep, printer: printer}
 	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
 			return err
@@ -159,30 +166,24 @@ func (c *consuming) show(ctx context.Context, rec bus.Record) (enough bool, err 
 	c.seen++
 	v := viewOf(rec)
 	meant, err := c.keep.matches(ctx, v)
-	if err != nil {
-		return false, c.couldNot(ctx, rec, "--where", err)
+	if err == nil && meant {
+		err = c.printer.print(ctx, v)
 	}
-	if !meant {
-		return false, nil
+	if unfit, ok := errors.AsType[*unfitError](err); ok {
+		c.unfit(rec, unfit)
+		err = nil
 	}
-	if err := c.printer.print(rec); err != nil {
-		return false, err
-	}
-	return c.printer.n == c.o.limit, nil
+	return c.printer.n == c.o.limit && c.o.limit > 0, err
 }
 
-// couldNot says, and keeps, that an expression failed on a record; reading goes on.
-func (c *consuming) couldNot(ctx context.Context, rec bus.Record, flag string, why error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+// unfit says, and keeps, that a flag could not be applied to a record; reading goes on.
+func (c *consuming) unfit(rec bus.Record, why *unfitError) {
 	if c.failed++; c.failed == 1 {
-		c.first = fail(codePartial, "").at("first", "%s", rec.Coordinates()).because("%s: %s", flag, why)
+		c.first = fail(codePartial, "").at("first", "%s", rec.Coordinates()).because("%s", why)
 	}
 	if c.failed <= 20 {
-		c.a.note("%s: %s: %s", rec.Coordinates(), flag, why)
+		c.a.note("%s: %s", rec.Coordinates(), why)
 	}
-	return nil
 }
 
 // outcome says how it went once everything is read.
@@ -190,7 +191,7 @@ func (c *consuming) outcome() error {
 	switch {
 	case c.failed > 0:
 		f := c.first
-		f.message = fmt.Sprintf("%d of %s could not be decided or printed", c.failed, count(c.seen, "record", "records"))
+		f.message = fmt.Sprintf("%d of %s could not be judged or printed as told", c.failed, count(c.seen, "record", "records"))
 		return f.fix("an expression such as (.payload.a // 0) > 1 takes records that lack a member")
 	case c.printer.n > 0:
 		return nil
@@ -246,8 +247,8 @@ func (a *app) topicsExist(ctx context.Context, b *bus.Bus, o consumeOptions) err
 	return nil
 }
 
-// conflicts refuses flags that contradict each other.
-func (o consumeOptions) conflicts() error {
+// contradicts refuses flags that contradict each other about what is read.
+func (o consumeOptions) contradicts() error {
 	both := func(x, y, why string) error {
 		return fail(codeConflict, "%s and %s exclude each other", x, y).because("%s", why).fix("use one of them")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/internal/near"
@@ -28,6 +29,8 @@ const (
 	codeFile       code = 209
 	codeConflict   code = 210
 	codeExpression code = 211
+	codeTemplate   code = 212
+	codePath       code = 213
 	codeTopic      code = 301
 	codeGroup      code = 302
 	codeEventType  code = 303
@@ -128,6 +131,23 @@ func (f *failure) meant(got string, choices []string) *failure {
 		f.fixes = slices.Insert(f.fixes, 0, "did you mean "+strings.Join(found, " or ")+"?")
 	}
 	return f
+}
+
+// badText points at the byte of text that is wrong in what a flag was given; at -1 is none of them.
+func badText(c code, flag, text string, at int, why string) *failure {
+	if at < 0 {
+		return fail(c, "the value of %s cannot be used", flag).at("where", "%s", clip(oneLine(text), 100)).because("%s", why)
+	}
+	at = min(at, len(text))
+	start := strings.LastIndexByte(text[:at], '\n') + 1
+	line, _, _ := strings.Cut(text[start:], "\n")
+	column := utf8.RuneCountInString(text[start:at])
+	f := fail(c, "the value of %s cannot be read: line %d, column %d", flag, strings.Count(text[:start], "\n")+1, column+1).because("%s", why)
+	shown := []rune(strings.ReplaceAll(line, "\t", " "))
+	if column > 70 { // only what is around it
+		shown, column = append([]rune{'…'}, shown[column-40:]...), 41
+	}
+	return f.at("where", "%s\n%s^", clip(string(shown), 100), strings.Repeat(" ", column))
 }
 
 type errorDoc struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
 )
@@ -16,8 +15,6 @@ const (
 	jqTime    = 2 * time.Second
 	jqResults = 10_000
 )
-
-var errTooMany = fmt.Errorf("it has more than %d results", jqResults)
 
 // expression is a compiled jq program that came with a flag.
 type expression struct {
@@ -32,7 +29,7 @@ func compileJQ(flag, text string) (*expression, error) {
 		if p := (*gojq.ParseError)(nil); errors.As(err, &p) {
 			at = max(0, p.Offset-len(p.Token))
 		}
-		return nil, badExpression(flag, text, at, err.Error()).fix("%s '.payload.quality_score > 0.9'", flag)
+		return nil, badText(codeExpression, flag, text, at, err.Error()).fix("%s '.payload.quality_score > 0.9'", flag)
 	}
 	code, err := gojq.Compile(query)
 	if err == nil {
@@ -45,29 +42,11 @@ func compileJQ(flag, text string) (*expression, error) {
 	if name != "" {
 		at = strings.Index(text, name)
 	}
-	f := badExpression(flag, text, at, why)
+	f := badText(codeExpression, flag, text, at, why)
 	if strings.HasPrefix(why, "function not defined") {
 		f.meant(name, builtins()).fix(".%s or .payload.%s, where a member is meant", name, name)
 	}
 	return nil, f.fix("the language is that of jq 1.8: https://jqlang.org/manual")
-}
-
-// badExpression points at the place in text; at -1 is none.
-func badExpression(flag, text string, at int, why string) *failure {
-	if at < 0 {
-		return fail(codeExpression, "the expression of %s cannot be used", flag).at("where", "%s", clip(oneLine(text), 100)).because("%s", why)
-	}
-	at = min(at, len(text))
-	start := strings.LastIndexByte(text[:at], '\n') + 1
-	line, _, _ := strings.Cut(text[start:], "\n")
-	before := utf8.RuneCountInString(text[start:at])
-	runes := []rune(strings.ReplaceAll(line, "\t", " "))
-	shown, column := runes, before
-	if column > 70 {
-		shown, column = append([]rune{'…'}, runes[before-40:]...), 41
-	}
-	return fail(codeExpression, "the expression of %s cannot be read: line %d, column %d", flag, strings.Count(text[:start], "\n")+1, before+1).
-		at("where", "%s\n%s^", clip(string(shown), 100), strings.Repeat(" ", column)).because("%s", why)
 }
 
 // builtins are the names of jq's functions.
@@ -88,11 +67,17 @@ func builtins() []string {
 	return names
 }
 
-// results gives each result for doc to take, until that returns false. Its errors hold nothing of the record.
+// unfitError is why a flag could not be applied to one record. It holds nothing of the record.
+type unfitError struct{ flag, why string }
+
+func (e *unfitError) Error() string { return e.flag + ": " + e.why }
+
+// results gives each result for doc to take, until that returns false. Its error is an *unfitError, or that of ctx.
 func (x *expression) results(ctx context.Context, doc any, take func(any) (more bool)) error {
 	within, cancel := context.WithTimeout(ctx, jqTime)
 	defer cancel()
 	iter := x.code.RunWithContext(within, doc)
+	wrong := func(why string) error { return &unfitError{x.flag, why} }
 	for range jqResults {
 		v, ok := iter.Next()
 		if !ok {
@@ -102,17 +87,17 @@ func (x *expression) results(ctx context.Context, doc any, take func(any) (more 
 		case failed && ctx.Err() != nil:
 			return ctx.Err()
 		case failed && within.Err() != nil:
-			return fmt.Errorf("it was not done within %v", jqTime)
+			return wrong(fmt.Sprintf("it was not done within %v", jqTime))
 		case failed && halted(err):
 			return nil
 		case failed:
-			return errors.New(withoutValues(err))
+			return wrong(withoutValues(err))
 		}
 		if !take(v) {
 			return nil
 		}
 	}
-	return errTooMany
+	return wrong(fmt.Sprintf("it has more than %d results", jqResults))
 }
 
 // matches reports whether one of the results is true, as select() would see it: neither false nor null.

@@ -20,10 +20,12 @@ const (
 	formatLine   format = "line"
 	formatNDJSON format = "ndjson"
 	formatRaw    format = "raw"
+	formatYAML   format = "yaml"
 	formatTree   format = "tree"
 	formatDOT    format = "dot"
 
-	formatMermaid format = "mermaid"
+	formatMermaid  format = "mermaid"
+	formatTemplate format = "template" // --format says how
 )
 
 // schemaOf is the name and version of a JSON output, "omnibus.topics.list/v1" say.
@@ -102,22 +104,26 @@ type field struct{ name, value string }
 
 // printFields writes fields one a line, leaving out those without a value.
 func (a *app) printFields(fields ...field) error {
+	_, err := a.out.Write([]byte(a.fieldsText(fields...)))
+	return err
+}
+
+func (a *app) fieldsText(fields ...field) string {
 	width := 0
 	for _, f := range fields {
 		if f.value != "" {
 			width = max(width, len(f.name))
 		}
 	}
+	var s strings.Builder
 	for _, f := range fields {
 		if f.value == "" {
 			continue
 		}
 		pad := strings.Repeat(" ", width-len(f.name)+2)
-		if err := a.printf("%s%s%s\n", a.paint(dim, f.name), pad, strings.ReplaceAll(f.value, "\n", "\n"+strings.Repeat(" ", width+2))); err != nil {
-			return err
-		}
+		s.WriteString(a.paint(dim, f.name) + pad + strings.ReplaceAll(f.value, "\n", "\n"+strings.Repeat(" ", width+2)) + "\n")
 	}
-	return nil
+	return s.String()
 }
 
 // timeText is t in the chosen zone, and how long ago that is.

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
@@ -48,6 +51,53 @@ func recordDocOf(r bus.Record) recordDoc {
 	return doc
 }
 
+// appendRecord appends r as [recordDocOf] has it, which it takes the place of where there are many.
+func appendRecord(b []byte, r bus.Record) []byte {
+	b = jsonx.AppendQuote(append(b, `{"topic":`...), string(r.Topic))
+	b = strconv.AppendInt(append(b, `,"partition":`...), int64(r.Partition), 10)
+	b = strconv.AppendInt(append(b, `,"offset":`...), r.Offset, 10)
+	b = append(appendTime(append(b, `,"timestamp":"`...), r.Timestamp), '"')
+	b = appendBytes(append(b, ','), "key", r.Key, true)
+	b = append(b, `,"headers":[`...)
+	for i, h := range r.Headers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '{')
+		if utf8.ValidString(h.Name) {
+			b = jsonx.AppendQuote(append(b, `"name":`...), h.Name)
+		} else {
+			b = base64.StdEncoding.AppendEncode(append(b, `"name":"","name_b64":"`...), []byte(h.Name))
+			b = append(b, '"')
+		}
+		b = append(appendBytes(append(b, ','), "value", h.Value, true), '}')
+	}
+	b = append(b, ']')
+	switch {
+	case jsonx.Keeps(r.Value):
+		b = append(append(b, `,"value":`...), r.Value...)
+	case r.Value == nil:
+	case utf8.Valid(r.Value):
+		b = appendBytes(append(b, ','), "value_text", r.Value, false)
+	default:
+		b = append(base64.StdEncoding.AppendEncode(append(b, `,"value_b64":"`...), r.Value), '"')
+	}
+	return append(b, '}')
+}
+
+// appendBytes appends a member that is text or null, and behind it, where v is no text, a second one with base64.
+func appendBytes(b []byte, name string, v []byte, orBase64 bool) []byte {
+	b = append(append(append(b, '"'), name...), `":`...)
+	switch {
+	case v == nil:
+		return append(b, "null"...)
+	case !orBase64 || utf8.Valid(v):
+		return jsonx.AppendQuote(b, string(v))
+	}
+	b = append(append(append(b, `null,"`...), name...), `_b64":"`...)
+	return append(base64.StdEncoding.AppendEncode(b, v), '"')
+}
+
 func headerDocOf(h bus.Header) headerDoc {
 	var d headerDoc
 	if name, b64 := jsonx.TextOrBase64([]byte(h.Name)); b64 != nil {
@@ -74,11 +124,13 @@ func (d headerDoc) header() (h bus.Header, member string, err error) {
 }
 
 // jsonTime is t as JSON outputs have it; empty for no time.
-func jsonTime(t time.Time) string {
+func jsonTime(t time.Time) string { return string(appendTime(nil, t)) }
+
+func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
-		return ""
+		return b
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 }
 
 func keyText(key []byte) string {

@@ -14,8 +14,6 @@ type view struct {
 	tree     map[string]any
 }
 
-func viewOf(r bus.Record) *view { return &view{Record: r} }
-
 // event is what the value is as an event, completed as a consumer completes it, or nil.
 func (v *view) event() *event.Envelope {
 	if v.decoded {
@@ -33,7 +31,9 @@ func (v *view) event() *event.Envelope {
 
 // envelopeMembers are the members of the envelope that stand beside those of the record. Its timestamp is not one of them: that
 // of the record is there, and .value.timestamp.
-var envelopeMembers = []string{"event_id", "event_type", "correlation_id", "causation_id", "version", "source", "metadata", "payload"}
+func envelopeMembers() []string {
+	return []string{"event_id", "event_type", "correlation_id", "causation_id", "version", "source", "metadata", "payload"}
+}
 
 // doc is the record as filters, --fields and templates see it: what -o ndjson prints with the value taken apart, the members of
 // the envelope beside it, and the headers once more by name, the first of each. Numbers are json.Number, digits as they stand.
@@ -89,7 +89,7 @@ func (v *view) doc() map[string]any {
 	if e.Nested || len(e.Completed) > 0 {
 		envelope = completed(*e)
 	}
-	for _, name := range envelopeMembers {
+	for _, name := range envelopeMembers() {
 		if m, ok := envelope[name]; ok {
 			d[name] = m
 		}
