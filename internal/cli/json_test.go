@@ -42,7 +42,7 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 			case "up", "run": // they run until they are told to stop
 				out = s.untilDocument(t, args...)
 			case "tail":
-				out = s.interrupted(t, 4, args...)
+				out = s.interrupted(t, 3, args...)
 			case "status", "fault add", "fault list", "fault clear":
 				r := s.run(t.Context(), "", args...)
 				if r.code != 3 || r.out != "" {
@@ -124,18 +124,18 @@ func (s shell) untilDocument(t *testing.T, args ...string) string {
 	}
 }
 
-// interrupted runs a command that stays, interrupts it after some writes, and returns all that it wrote.
-func (s shell) interrupted(t *testing.T, after int, args ...string) string {
+// interrupted runs a command that stays, interrupts it after some lines, and returns all that it wrote.
+func (s shell) interrupted(t *testing.T, lines int, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var out strings.Builder
-	writes := 0
 	code := s.into(ctx, writerFunc(func(p []byte) (int, error) {
-		if writes++; writes == after {
+		n, err := out.Write(p)
+		if strings.Count(out.String(), "\n") >= lines {
 			stop()
 		}
-		return out.Write(p)
+		return n, err
 	}), args...)
 	if code != 130 {
 		t.Errorf("interrupted, it exits with %d, want 130", code)
