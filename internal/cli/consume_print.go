@@ -131,7 +131,7 @@ func (f recordFormat) append(b []byte, v *view) ([]byte, error) {
 // columns are the members that --fields names.
 type columns []struct {
 	name string
-	path path
+	path memberPath
 }
 
 func parseColumns(names []string) (columns, error) {
@@ -143,7 +143,7 @@ func parseColumns(names []string) (columns, error) {
 		}
 		c = append(c, struct {
 			name string
-			path path
+			path memberPath
 		}{name, p})
 	}
 	return c, nil

@@ -9,9 +9,9 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// path is a way into the document of a record: payload.scores.0, header."content-type". Where it begins with no member of the
+// memberPath is a way into the document of a record: payload.scores.0, header."content-type". Where it begins with no member of the
 // document, it begins in the payload.
-type path []string
+type memberPath []string
 
 // recordMembers are the members of a document that are not of the envelope.
 func recordMembers() []string {
@@ -19,7 +19,7 @@ func recordMembers() []string {
 }
 
 // parsePath reads dotted names; one with dots in it stands in double quotes. Where it is wrong, why says so, and at where.
-func parsePath(s string) (p path, at int, why string) {
+func parsePath(s string) (p memberPath, at int, why string) {
 	for rest := s; ; {
 		var name string
 		at = len(s) - len(rest)
@@ -49,13 +49,13 @@ func parsePath(s string) (p path, at int, why string) {
 		rest = rest[1:]
 	}
 	if !slices.Contains(recordMembers(), p[0]) && !slices.Contains(envelopeMembers(), p[0]) {
-		p = append(path{"payload"}, p...)
+		p = append(memberPath{"payload"}, p...)
 	}
 	return p, 0, ""
 }
 
 // in is what lies at p.
-func (p path) in(doc map[string]any) (v any, found bool) {
+func (p memberPath) in(doc map[string]any) (v any, found bool) {
 	v = doc
 	for _, name := range p {
 		switch at := v.(type) {
@@ -77,7 +77,7 @@ func (p path) in(doc map[string]any) (v any, found bool) {
 }
 
 // text is what lies at p as one cell: text as it is, anything else as JSON, nothing as nothing.
-func (p path) text(b []byte, doc map[string]any) []byte {
+func (p memberPath) text(b []byte, doc map[string]any) []byte {
 	v, found := p.in(doc)
 	if !found {
 		return b
