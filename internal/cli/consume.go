@@ -40,7 +40,8 @@ func newConsumeCmd(a *app) *cobra.Command {
 		"where that group is, and commits what it has printed.\n\n" +
 		"Filters come before --limit and after --last. --where is a jq expression over the record as -o ndjson prints it, with the\n" +
 		"members of the envelope beside it: .payload, .event_type, .correlation_id, .header.NAME, .key, .partition, .offset.\n\n" +
-		"Times: " + positionGrammar + ".\n--offset: " + offsetGrammar + "."
+		"Times: " + positionGrammar + ".\n--offset: " + offsetGrammar + ".\n\n" +
+		"--format: " + formatGrammar + "."
 	cmd.Example = `omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1
 omnibus consume 'omninode.codegen.*' --since 10m -o line
 omnibus consume omninode.codegen.request.validate.v1 -f --from latest

@@ -10,8 +10,8 @@ import (
 type recordFormat []func(b []byte, v *view) []byte
 
 // formatGrammar is what the help and the errors say.
-const formatGrammar = `%t topic, %p partition, %o offset, %k key, %v value, %h headers, %T milliseconds since 1970, %d date and time, ` +
-	`%K %V bytes of the key and the value (-1: null), %H number of headers, %{payload.a.b} a member, %%; \n \t \r \\ \0 \xFF`
+const formatGrammar = "%t topic, %p partition, %o offset, %k key, %v value, %h headers, %T milliseconds since 1970, %d date and time,\n" +
+	`%K %V bytes of the key and the value (-1: null), %H number of headers, %{payload.a.b} a member, %%; \n \t \r \0 \\ \xFF`
 
 // parseFormat reads a --format.
 func parseFormat(s string) (recordFormat, error) {
