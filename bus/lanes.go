@@ -27,6 +27,7 @@ type lanes struct {
 	waiting    int                     // items handed over whose lane is neither parked nor held: what polling is ahead of the handlers
 	stopped    bool                    // nothing more starts
 	unrecorded unrecorded
+	outlived   map[partitionID]map[int64]int // counted runs that ended here though their partition was gone, see outlive
 }
 
 type partitionID struct {
@@ -88,7 +89,7 @@ const (
 )
 
 func newLanes(most int) *lanes {
-	return &lanes{max: most, parts: map[partitionID]*partition{}, tallies: map[string]*TopicCounts{}}
+	return &lanes{max: most, parts: map[partitionID]*partition{}, outlived: map[partitionID]map[int64]int{}, tallies: map[string]*TopicCounts{}}
 }
 
 // assign takes a partition that is to be read from the committed position on. Where nothing is committed yet (-1), reading
@@ -270,6 +271,9 @@ func (s *lanes) finish(l *lane, r result, now time.Time) {
 		s.outages.succeeded()
 	}
 	if p.gone {
+		if p.guard != nil && p.guard.alone == l {
+			s.outlive(p, l.run[0].offset)
+		}
 		if current := s.parts[p.id]; current != nil && defect.On(defect.LateResults) {
 			current.track.settle(l.run[0].offset)
 		}
@@ -423,6 +427,11 @@ func (s *lanes) revoke(p *partition) {
 // drop forgets p; late results are discarded.
 func (s *lanes) drop(p *partition) {
 	s.revoke(p)
+	if p.guard != nil {
+		for off := range p.guard.done {
+			s.outlive(p, off)
+		}
+	}
 	p.gone = true
 	if s.parts[p.id] == p {
 		delete(s.parts, p.id)

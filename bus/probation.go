@@ -2,6 +2,7 @@ package bus
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/omninode-ai/omnibus/internal/defect"
@@ -27,6 +28,8 @@ type guard struct {
 	barred queue[*lane]     // lanes that wait for the end of that run
 	claims queue[claim]     // lanes that wait for a commit
 	made   int              // claims, so far
+	done   map[int64]int    // counted runs that ended here, which no commit says yet, by when: see ends
+	ends   int              // counted runs that ended here, so far
 }
 
 // begun is an event that began under the guard, here or in an earlier process, and is not settled.
@@ -44,14 +47,25 @@ type claim struct {
 
 // watch makes p keep the guard. What its committed metadata says decides how.
 func (s *lanes) watch(p *partition) {
-	g := &guard{begun: map[int64]*begun{}, open: p.committed >= 0 && !p.found.clean}
+	g := &guard{begun: map[int64]*begun{}, done: map[int64]int{}, open: p.committed >= 0 && !p.found.clean}
 	if g.open {
 		g.left = probationEvents
 	}
 	for _, st := range p.found.starts {
-		g.begun[st.offset] = &begun{before: st.times}
+		if before := st.times - s.outlived[p.id][st.offset]; before > 0 {
+			g.begun[st.offset] = &begun{before: before}
+		}
 	}
 	p.guard = g
+}
+
+// outlive notes that a counted run of p ended, and that the group will not hear of it: the partition is gone. On record it looks as
+// if it had killed the process. This process knows better, should the partition come back to it.
+func (s *lanes) outlive(p *partition, offset int64) {
+	if s.outlived[p.id] == nil {
+		s.outlived[p.id] = map[int64]int{}
+	}
+	s.outlived[p.id][offset]++
 }
 
 // mayBegin reports whether the run at the front of l may begin now. If not, l waits, and is made ready when it may be asked
@@ -127,6 +141,8 @@ func (s *lanes) ended(l *lane, settled bool) {
 	}
 	b := g.begun[l.run[0].offset]
 	b.here, b.now = true, false
+	g.ends++
+	g.done[l.run[0].offset] = g.ends
 	if settled {
 		g.left = max(0, g.left-1)
 	}
@@ -177,6 +193,7 @@ type position struct {
 	offset   int64
 	metadata string
 	claims   int // how many claims had been made when it was taken
+	ends     int // how many counted runs had ended
 	clean    bool
 }
 
@@ -190,7 +207,7 @@ func (p *partition) position(clean bool) (pos position, moved bool) {
 	var n note
 	if g := p.guard; g != nil {
 		pos.clean = clean && p.running == 0
-		pos.claims = g.made
+		pos.claims, pos.ends = g.made, g.ends
 		n = note{clean: pos.clean, starts: g.starts(&p.track)}
 	}
 	pos.metadata = p.track.metadata(n)
@@ -230,7 +247,12 @@ func (s *lanes) acknowledged(pos position) {
 	p := pos.part
 	p.committed, p.metadata, p.unsure = pos.offset, pos.metadata, false
 	g := p.guard
-	if g == nil || pos.clean {
+	if g == nil {
+		return
+	}
+	delete(s.outlived, p.id)
+	maps.DeleteFunc(g.done, func(_ int64, n int) bool { return n <= pos.ends })
+	if pos.clean {
 		return
 	}
 	g.open = true

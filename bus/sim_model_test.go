@@ -80,6 +80,7 @@ type assignment struct {
 	before    map[int64]int  // starts on record when the assignment began
 	here      map[int64]bool // began alone in this assignment
 	alone     *run           // of those
+	done      map[int64]bool // of those, that ended and of which no commit says so
 }
 
 type simOutage struct {
@@ -114,11 +115,11 @@ func (r *run) offsets() []int64 {
 func (g *simLog) took(proc *process) *assignment {
 	a := &assignment{
 		proc: proc, log: g, known: map[int64]bool{}, prefix: map[string]int{}, running: map[string]*run{},
-		unrecorded: map[int64]time.Time{}, fails: map[int64]int{}, notBefore: map[string]time.Time{}, before: map[int64]int{}, here: map[int64]bool{},
+		unrecorded: map[int64]time.Time{}, done: map[int64]bool{}, fails: map[int64]int{}, notBefore: map[string]time.Time{}, before: map[int64]int{}, here: map[int64]bool{},
 	}
 	said := g.note()
 	for _, st := range said.starts {
-		a.before[st.offset] = st.times
+		a.before[st.offset] = max(0, st.times-proc.outlived[g.id][st.offset])
 	}
 	if g.committed >= 0 && !said.clean {
 		a.probation = 100
@@ -140,6 +141,21 @@ func (g *simLog) took(proc *process) *assignment {
 	}
 	g.owner = a
 	return a
+}
+
+// told notes that the broker has what a knows.
+func (a *assignment) told() {
+	clear(a.unrecorded)
+	clear(a.done)
+	delete(a.proc.outlived, a.log.id)
+}
+
+// outlive notes that a counted run ended and that its start stays on record.
+func (p *process) outlive(a *assignment, offset int64) {
+	if p.outlived[a.log.id] == nil {
+		p.outlived[a.log.id] = map[int64]int{}
+	}
+	p.outlived[a.log.id][offset]++
 }
 
 // forget notes that the record of starts was taken back.
@@ -298,11 +314,14 @@ func (w *world) finished(r *run, res result) {
 	a := r.a
 	delete(a.running, r.name)
 	if a.dropped {
+		if a.alone == r {
+			a.proc.outlive(a, r.records[0].offset)
+		}
 		return
 	}
 	if a.alone == r {
 		a.alone = nil
-		a.here[r.records[0].offset] = true
+		a.here[r.records[0].offset], a.done[r.records[0].offset] = true, true
 		if len(res.retry) == 0 {
 			a.probation = max(0, a.probation-1)
 		}

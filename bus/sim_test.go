@@ -101,6 +101,8 @@ type process struct {
 	running []*run          // also of partitions that were lost
 	alike   map[string]bool // fingerprints of recognised outages, until something succeeds
 	dead    bool
+
+	outlived map[partitionID]map[int64]int // counted runs that ended after their partition was gone, or before a commit said so
 }
 
 func simulate(seed uint64, bug mistake, log func(format string, args ...any)) error {
@@ -162,7 +164,7 @@ func (w *world) print(format string, args ...any) {
 
 func (w *world) spawn() *process {
 	w.born++
-	p := &process{name: fmt.Sprintf("process %d", w.born), lanes: newLanes(w.shape.max + w.bug.more), alike: map[string]bool{}}
+	p := &process{name: fmt.Sprintf("process %d", w.born), lanes: newLanes(w.shape.max + w.bug.more), alike: map[string]bool{}, outlived: map[partitionID]map[int64]int{}}
 	if !w.bug.unbound {
 		p.lanes.unrecorded.within = recordWithin
 	}
@@ -489,7 +491,7 @@ func (w *world) commit(a *assignment, clean bool) bool {
 		pos.offset, pos.metadata = w.bug.position(a.part, pos.offset, pos.metadata)
 	}
 	if !moved {
-		clear(a.unrecorded)
+		a.told()
 		a.proc.lanes.acknowledged(pos)
 		w.startCleared(a.proc)
 		return true
@@ -511,7 +513,7 @@ func (w *world) commit(a *assignment, clean bool) bool {
 		a.part.uncertain()
 		return false
 	}
-	clear(a.unrecorded)
+	a.told()
 	a.proc.lanes.acknowledged(pos)
 	w.startCleared(a.proc)
 	return true
@@ -552,6 +554,9 @@ func (w *world) leave() {
 
 func (w *world) drop(a *assignment) {
 	w.ending(a)
+	for off := range a.done {
+		a.proc.outlive(a, off)
+	}
 	a.proc.lanes.drop(a.part)
 	a.dropped = true
 	i := slices.Index(a.proc.parts, a)
@@ -689,6 +694,10 @@ var defects = []mistake{
 	{name: "retries come early", early: 200 * time.Millisecond},
 	{name: "work begins after a revoke", deaf: true},
 	{name: "events begin though no commit succeeds", unbound: true},
+	{name: "a process forgets which runs it outlived", next: func(s *lanes, now time.Time) *lane {
+		clear(s.outlived)
+		return s.next(now)
+	}},
 	{name: "an outage stops nothing", next: func(s *lanes, now time.Time) *lane {
 		for _, p := range s.parts {
 			p.outage = nil
