@@ -57,6 +57,18 @@ func watchDisk(ctx context.Context, cfg Config, data int64) (*disk, error) {
 	return d, nil
 }
 
+// DiskRoom is what a user may still write to the disk that holds dir, and how much of it a broker there keeps free by default:
+// below that it refuses writes.
+func DiskRoom(dir string) (free, keep int64, err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	free, total, err := diskSpace(f)
+	return free, defaultFloor(total), err
+}
+
 // guard makes the broker inside answer what writes with a retriable error while the disk has no room. Its own code would
 // write what fits and then stop for good. What frees space is let pass, and the few bytes that a group needs to go on reading
 // and a producer to begin: some clients do not ask for their producer's number twice.

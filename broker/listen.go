@@ -47,12 +47,8 @@ func listen(ctx context.Context, cfg Config) (*listener, error) {
 	} else {
 		ln, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		pid, process := portOwner(cfg.Addr)
-		return nil, &PortTakenError{Addr: cfg.Addr, PID: pid, Process: process, Err: err}
-	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+		return nil, cannotListen(cfg.Addr, err)
 	}
 	advertised, err := advertise(cfg.Advertise, ln.Addr().String())
 	if err != nil {
@@ -63,6 +59,24 @@ func listen(ctx context.Context, cfg Config) (*listener, error) {
 		ln = tls.NewListener(ln, cfg.TLS)
 	}
 	return &listener{Listener: ln, advertised: advertised, conns: make(map[*conn]struct{})}, nil
+}
+
+// cannotListen says why, and who has the port where that is the reason.
+func cannotListen(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		pid, process := portOwner(addr)
+		return &PortTakenError{Addr: addr, PID: pid, Process: process, Err: err}
+	}
+	return fmt.Errorf("listen on %s: %w", addr, err)
+}
+
+// CheckPort returns nil where a broker could listen on the address now, and a *PortTakenError where somebody else does.
+func CheckPort(ctx context.Context, addr string) error {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return cannotListen(addr, err)
+	}
+	return ln.Close()
 }
 
 // advertise completes the advertised address with what the listener got.

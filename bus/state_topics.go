@@ -48,3 +48,6 @@ func (b *Bus) EnsureState(ctx context.Context, topics ...event.Topic) error {
 func stateConfigs() map[string]string {
 	return map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 }
+
+// StateTopics are the topics in which buses keep state, made when they first need them.
+func StateTopics() []event.Topic { return []event.Topic{parkedTopic, plansTopic} }

@@ -18,6 +18,9 @@ const (
 	jobsTopic  event.Topic = "_omnibus.jobs"
 )
 
+// StateTopics are the topics of decisions and jobs, made when they are first needed.
+func StateTopics() []event.Topic { return []event.Topic{stateTopic, jobsTopic} }
+
 // Desk works on the dead letters of a cluster in one operator's name. It keeps nothing: what it knows it reads.
 type Desk struct {
 	bus *bus.Bus
@@ -47,7 +50,7 @@ func Operator() string {
 
 // ensure makes what a mutation needs.
 func (d *Desk) ensure(ctx context.Context) error {
-	if err := d.bus.EnsureState(ctx, stateTopic, jobsTopic); err != nil {
+	if err := d.bus.EnsureState(ctx, StateTopics()...); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return d.ensureAudit(ctx)

@@ -101,15 +101,12 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 	return run(running, cfg, services, state, info, started, ready)
 }
 
-// cannotListen says who has the port, where that is the reason. The broker can tell: it fails at the same port before anything
-// else.
+// cannotListen says who has the port, where that is the reason.
 func cannotListen(ctx context.Context, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		br, taken := broker.Start(ctx, broker.Config{Addr: addr})
-		if taken != nil {
+		if taken := broker.CheckPort(ctx, addr); taken != nil { // otherwise it was free again a moment later
 			return taken
 		}
-		err = errors.Join(err, br.Close()) // it was free again a moment later
 	}
 	return &ListenError{Addr: addr, Err: err}
 }

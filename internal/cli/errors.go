@@ -73,6 +73,7 @@ const (
 	codeExists     code = 913
 	codeThreshold  code = 1001
 	codePromise    code = 1002
+	codeUnwell     code = 1003
 )
 
 const exitInterrupted = 130

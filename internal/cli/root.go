@@ -58,7 +58,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		title    string
 		commands []*cobra.Command
 	}{
-		{"The stack", []*cobra.Command{newUpCmd(a), newRunCmd(a), newDownCmd(a), newStatusCmd(a), newFaultCmd(a), newRepairCmd(a)}},
+		{"The stack", []*cobra.Command{newUpCmd(a), newRunCmd(a), newDownCmd(a), newStatusCmd(a), newDoctorCmd(a), newFaultCmd(a), newRepairCmd(a)}},
 		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a), newTraceCmd(a)}},
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
