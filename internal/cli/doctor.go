@@ -133,7 +133,7 @@ func (a *app) doctorConfig(o doctorOptions, names []string) (doctor.Config, erro
 	} else if cfg.Bus, err = bus.ConfigFrom(a.settings.lookup, a.settings.names(), service, c); err != nil {
 		wrong(badSettings(err))
 		// Without the variables that nobody knows there may still be a bus to look at.
-		cfg.Bus, _ = bus.ConfigFrom(a.settings.lookup, nil, service, c) //nolint:errcheck // what is wrong has been said
+		cfg.Bus, _ = bus.ConfigFrom(a.settings.lookup, nil, service, c) // what is wrong has been said
 	}
 	if _, err := a.undeclared(); err != nil {
 		wrong(err)
@@ -152,7 +152,7 @@ func (a *app) doctorUp(wrong func(error)) doctor.Up {
 		wrong(err)
 	}
 	for _, at := range []*string{&up.Kafka, &up.Console} {
-		if _, port, _ := net.SplitHostPort(*at); port == "0" { //nolint:errcheck // it was joined just now, or is empty
+		if _, port, _ := net.SplitHostPort(*at); port == "0" { // it was joined just now, or is empty
 			*at = "" // any that is free
 		}
 	}

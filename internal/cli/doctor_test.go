@@ -41,10 +41,11 @@ func (d diagnosis) found(check string) (status doctor.Status, text string) {
 		if c.Check != check {
 			continue
 		}
+		var s strings.Builder
 		for _, f := range c.Findings {
-			text += f.What + " | " + f.Fix + "\n"
+			s.WriteString(f.What + " | " + f.Fix + "\n")
 		}
-		return c.Status, text
+		return c.Status, s.String()
 	}
 	return "", ""
 }

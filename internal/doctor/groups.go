@@ -77,7 +77,7 @@ func judgeGroups(groups []bus.GroupInfo, lags []bus.PartitionLag) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		found = append(found, Finding{OK, fmt.Sprintf("%s, and none leaves events lying", count(len(groups), "group", "groups")), ""})
+		found = append(found, Finding{OK, count(len(groups), "group", "groups") + ", and none leaves events lying", ""})
 	}
 	return found
 }

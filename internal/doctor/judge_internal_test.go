@@ -31,7 +31,8 @@ type verdict struct {
 func judged(t *testing.T, all []verdict) {
 	t.Helper()
 	for _, v := range all {
-		worst, text := Skip, ""
+		worst := Skip
+		var s strings.Builder
 		for _, f := range v.found {
 			if f.Status.rank() > worst.rank() {
 				worst = f.Status
@@ -39,8 +40,9 @@ func judged(t *testing.T, all []verdict) {
 			if (f.Status == Warn || f.Status == Fail) && f.Fix == "" {
 				t.Errorf("%s: no fix for %q", v.name, f.What)
 			}
-			text += f.What + "\n"
+			s.WriteString(f.What + "\n")
 		}
+		text := s.String()
 		if worst != v.want || !strings.Contains(text, v.says) {
 			t.Errorf("%s: %s, %q; want %s, and %q in it", v.name, worst, text, v.want, v.says)
 		}

@@ -148,7 +148,7 @@ func checkInternal(ctx context.Context, e *exam) []Finding {
 			return broken(ctx, "create what is missing", err)
 		}
 		e.forget()
-		found = append(found, Finding{OK, fmt.Sprintf("created %s", few(missing)), ""})
+		found = append(found, Finding{OK, "created " + few(missing), ""})
 	default:
 		found = append(found, Finding{OK, few(missing) + " will be made when first needed", ""})
 	}
@@ -296,7 +296,7 @@ func judgeUndeclared(topics []bus.TopicInfo) []Finding {
 		})
 	}
 	if len(left) > 0 {
-		found = append(found, Finding{Warn, fmt.Sprintf("left by a doctor that was killed: %s", few(left)), "delete them, if no other doctor is running"})
+		found = append(found, Finding{Warn, "left by a doctor that was killed: " + few(left), "delete them, if no other doctor is running"})
 	}
 	if len(found) == 0 {
 		found = append(found, Finding{OK, "every topic is declared, and every dead letter has its topic", ""})
