@@ -110,7 +110,7 @@ func (a *app) doctorConfig(o doctorOptions, names []string) (doctor.Config, erro
 		Origin: a.settings.get("KAFKA_BOOTSTRAP_SERVERS").origin, Env: maps.Clone(a.env),
 	}
 	for _, s := range a.settings.all {
-		cfg.Known = append(cfg.Known, doctor.Setting{Name: s.env, Also: s.also, Origin: s.origin, Secret: s.secret})
+		cfg.Known = append(cfg.Known, doctor.Setting{Name: s.env, Also: s.also})
 	}
 	cfg.Known = append(cfg.Known, doctor.Setting{Name: "OMNIBUS_INSTANCE"})
 	wrong := func(err error) {

@@ -60,12 +60,10 @@ type Config struct {
 	Saw    func(Result)                                        // called after each check that was asked for; default: nobody
 }
 
-// Setting is a variable of the environment that means something, and where its value is from.
+// Setting is a variable of the environment that means something.
 type Setting struct {
-	Name   string
-	Also   string // another name for it; empty: none
-	Origin string // as for people; empty: it is not set
-	Secret bool
+	Name string
+	Also []string // other names for it, in the order in which they count
 }
 
 // Up is what "omnibus up" runs on this machine, or would.

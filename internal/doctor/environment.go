@@ -22,15 +22,12 @@ func checkEnvironment(_ context.Context, e *exam) []Finding {
 
 func countSet(env map[string]string, known []Setting) (n int) {
 	for _, s := range known {
-		if env[s.Name] != "" || env[s.Also] != "" {
+		if slices.ContainsFunc(append([]string{s.Name}, s.Also...), func(name string) bool { return env[name] != "" }) {
 			n++
 		}
 	}
 	return n
 }
-
-// otherBrokers are what other tools call the addresses of the brokers.
-func otherBrokers() []string { return []string{"RPK_BROKERS", "BROKERS", "KAFKA_BROKERS"} }
 
 const bootstrap = "KAFKA_BOOTSTRAP_SERVERS"
 
@@ -38,13 +35,13 @@ const bootstrap = "KAFKA_BOOTSTRAP_SERVERS"
 var ours = regexp.MustCompile(`^OMNIBUS_TEST_`)
 
 // judgeEnvironment finds variables that are unknown or in conflict. Those that begin with KAFKA_ and are unknown are not here: a bus
-// refuses them, see the settings. Values are only shown where they are addresses of brokers.
+// refuses them, see the settings. No value is shown.
 func judgeEnvironment(env map[string]string, known []Setting) []Finding {
 	names := map[string]bool{}
 	for _, s := range known {
 		names[s.Name] = true
-		if s.Also != "" {
-			names[s.Also] = true
+		for _, also := range s.Also {
+			names[also] = true
 		}
 	}
 	all := slices.Sorted(maps.Keys(names))
@@ -61,22 +58,16 @@ func judgeEnvironment(env map[string]string, known []Setting) []Finding {
 		found = append(found, f)
 	}
 	for _, s := range known {
-		first, second := env[s.Name], env[s.Also]
-		if s.Also == "" || s.Secret || first == "" || second == "" || first == second {
-			continue
+		first := "" // of its names, the one that counts
+		for _, name := range append([]string{s.Name}, s.Also...) {
+			switch {
+			case env[name] == "":
+			case first == "":
+				first = name
+			case env[name] != env[first]:
+				found = append(found, Finding{Warn, fmt.Sprintf("%s and %s are both set, to different values: the first counts", first, name), "unset " + name})
+			}
 		}
-		found = append(found, Finding{Warn, fmt.Sprintf("%s and %s are both set, to different values: the first counts", s.Name, s.Also), "unset " + s.Also})
-	}
-	for _, name := range otherBrokers() {
-		v := env[name]
-		if v == "" || names[name] || v == env[bootstrap] {
-			continue
-		}
-		what := fmt.Sprintf("%s is set, which other tools read: Omnibus reads %s", name, bootstrap)
-		if env[bootstrap] != "" {
-			what += ", which is different"
-		}
-		found = append(found, Finding{Warn, what, fmt.Sprintf("export %s=\"$%s\", if it is meant for Omnibus", bootstrap, name)})
 	}
 	return found
 }

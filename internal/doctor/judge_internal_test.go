@@ -51,7 +51,7 @@ func judged(t *testing.T, all []verdict) {
 
 func TestUnknownAndConflictingVariablesAreNamed(t *testing.T) {
 	known := []Setting{
-		{Name: "KAFKA_BOOTSTRAP_SERVERS", Also: "KAFKA_BROKERS"}, {Name: "OMNIBUS_TIMEOUT"}, {Name: "OMNIBUS_OUTPUT"},
+		{Name: "KAFKA_BOOTSTRAP_SERVERS", Also: []string{"KAFKA_BROKERS", "RPK_BROKERS"}}, {Name: "OMNIBUS_TIMEOUT"}, {Name: "OMNIBUS_OUTPUT"},
 	}
 	rule := func(env map[string]string) []Finding {
 		return checkEnvironment(t.Context(), &exam{cfg: Config{Env: env, Known: known}})
@@ -64,8 +64,8 @@ func TestUnknownAndConflictingVariablesAreNamed(t *testing.T) {
 		{"for tests", rule(map[string]string{"OMNIBUS_TEST_KAFKA": "a:1"}), OK, ""},
 		{"two names, one value", rule(map[string]string{"KAFKA_BOOTSTRAP_SERVERS": "a:1", "KAFKA_BROKERS": "a:1"}), OK, ""},
 		{"two names, two values", rule(map[string]string{"KAFKA_BOOTSTRAP_SERVERS": "a:1", "KAFKA_BROKERS": "b:1"}), Warn, "KAFKA_BOOTSTRAP_SERVERS and KAFKA_BROKERS are both set"},
-		{"another tool's", rule(map[string]string{"RPK_BROKERS": "b:1"}), Warn, "RPK_BROKERS is set, which other tools read"},
-		{"another tool's, different", rule(map[string]string{"RPK_BROKERS": "b:1", "KAFKA_BOOTSTRAP_SERVERS": "a:1"}), Warn, "which is different"},
+		{"a third name", rule(map[string]string{"RPK_BROKERS": "b:1"}), OK, "1 variable is"},
+		{"a third name, different", rule(map[string]string{"RPK_BROKERS": "b:1", "KAFKA_BROKERS": "a:1"}), Warn, "KAFKA_BROKERS and RPK_BROKERS are both set"},
 	})
 	for _, f := range rule(map[string]string{"OMNIBUS_PASSWORD": "hunter2", "KAFKA_BOOTSTRAP_SERVERS": "u:hunter2@a:1", "KAFKA_BROKERS": "b:1"}) {
 		if strings.Contains(f.What+f.Fix, "hunter2") {
