@@ -92,7 +92,10 @@ func newReader(t *testing.T) reader {
 func (r reader) command(t *testing.T, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = r.root
-	cmd.Env = append(os.Environ(), "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+	ours := slices.DeleteFunc(os.Environ(), func(kv string) bool { // the settings of whoever runs the test
+		return strings.HasPrefix(kv, "KAFKA_") || strings.HasPrefix(kv, "OMNIBUS_")
+	})
+	cmd.Env = append(ours, "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"OMNIBUS="+filepath.Join(r.bin, "omnibus"), "KAFKA_BOOTSTRAP_SERVERS="+r.address, "NO_COLOR=1")
 	return cmd
 }
