@@ -15,7 +15,7 @@ import (
 
 // rpkTopicCmds are what "rpk topic" has and "omnibus topics" has not.
 func rpkTopicCmds(a *app) []*cobra.Command {
-	return []*cobra.Command{newRpkConsumeCmd(a), newRpkProduceCmd(a), newRpkShowCmd(a, "topics", "a TOPIC")}
+	return []*cobra.Command{newRpkConsumeCmd(a), newRpkProduceCmd(a), newRpkShowCmd(a, "topics", "a TOPIC"), newRpkAlterCmd(a)}
 }
 
 // rpkGroupCmds are what "rpk group" has and "omnibus groups" has not.
@@ -89,6 +89,27 @@ func newRpkProduceCmd(a *app) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&key, "key", "k", "", "record `key`")
 	f.StringArrayVarP(&headers, "header", "H", nil, "`name:value`")
+	return cmd
+}
+
+// newRpkAlterCmd is topic alter-config.
+func newRpkAlterCmd(a *app) *cobra.Command {
+	var set, unset []string
+	cmd := &cobra.Command{
+		Use: "alter-config", Hidden: true, Args: a.wantArgs(1, 1, "a TOPIC"), Example: "omnibus topics config TOPIC --set retention.ms=14d",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words := []string{"topics", "config", args[0]}
+			for _, s := range set {
+				words = append(words, "--set", s)
+			}
+			for _, s := range unset {
+				words = append(words, "--unset", s)
+			}
+			return a.instead(cmd, words...)
+		},
+	}
+	cmd.Flags().StringArrayVarP(&set, "set", "s", nil, "`name=value`")
+	cmd.Flags().StringArrayVarP(&unset, "delete", "d", nil, "`name`")
 	return cmd
 }
 
