@@ -46,7 +46,12 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 }
 
 func helpCommands(s *strings.Builder, cmd *cobra.Command, title, id string) {
-	headed := false
+	headed, width := false, 11
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			width = max(width, len(sub.Name()))
+		}
+	}
 	for _, sub := range cmd.Commands() {
 		if !sub.IsAvailableCommand() || sub.GroupID != id {
 			continue
@@ -55,6 +60,6 @@ func helpCommands(s *strings.Builder, cmd *cobra.Command, title, id string) {
 			fmt.Fprintf(s, "\n%s:\n", title)
 			headed = true
 		}
-		fmt.Fprintf(s, "  %-*s  %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+		fmt.Fprintf(s, "  %-*s  %s\n", width, sub.Name(), sub.Short)
 	}
 }
