@@ -414,3 +414,52 @@ func (f fixture) scan(ctx context.Context, t *testing.T) []record {
 	}
 	return records
 }
+
+// TestNeighboursAreRefusedWhileWeAreInTheGroup: a group is theirs or ours, one after the other, and ours does not suffer.
+func TestNeighboursAreRefusedWhileWeAreInTheGroup(t *testing.T) {
+	ctx, f := setUp(t)
+	const group = "ours"
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	handled, ended := make(chan int), make(chan error, 1)
+	go func() {
+		ended <- f.bus.Consume(running, bus.Consumer{Group: group}, bus.Handle(func(ctx context.Context, e bus.Event[probed]) error {
+			select {
+			case handled <- e.Payload.N:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}))
+	}()
+	publish := func(n int) {
+		if _, err := f.bus.Publish(ctx, probed{Name: "x", N: n}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-handled:
+			if got != n {
+				t.Fatalf("event %d, want %d", got, n)
+			}
+		case err := <-ended:
+			t.Fatalf("consume ended: %v", err)
+		case <-ctx.Done():
+			t.Fatalf("event %d does not come: %v", n, ctx.Err())
+		}
+	}
+	publish(1) // so we are in the group
+	for program, want := range map[string]string{
+		"aiokafka_consume.py":  "InconsistentGroupProtocolError",
+		"confluent_consume.py": "INCONSISTENT_GROUP_PROTOCOL",
+	} {
+		out, err := pythonProgram(ctx, t, program, f.brokers, f.topic, group, "1").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, want %s in\n%s", program, err, want, out)
+		}
+	}
+	publish(2)
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("consume: %v", err)
+	}
+}

@@ -37,10 +37,7 @@ func blocks(text, language string) []string {
 
 // TestCommandsWork does what the pages show, each with a stack of its own.
 func TestCommandsWork(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "omnibus")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, root+"/cmd/omnibus").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := build(t)
 	for page, atLeast := range map[string]int{"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1, "docs/reference/trace.md": 5} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join(root, page))
@@ -53,6 +50,16 @@ func TestCommandsWork(t *testing.T) {
 			}
 		})
 	}
+}
+
+// build returns the program.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "omnibus")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, root+"/cmd/omnibus").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
 }
 
 var exit = regexp.MustCompile(`\s+# exit (\d+)$`)
