@@ -58,6 +58,9 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 			default:
 				out = s.must(t, "", args...)
 			}
+			if err := cli.CheckOutput([]byte(out)); err != nil {
+				t.Errorf("not what its schema says: %v", err)
+			}
 			var doc map[string]any
 			if err := json.Unmarshal([]byte(out), &doc); err != nil {
 				t.Fatalf("not one JSON document: %v\n%s", err, out)
