@@ -41,6 +41,7 @@ func documents() map[string]any {
 		"dlq.restore":     planDoc{},
 		"dlq.retry":       planDoc{},
 		"dlq.show":        dlqShowDoc{},
+		"doctor":          doctorDoc{},
 		"down":            downDoc{},
 		"error":           errorDoc{},
 		"explain":         explainDoc{},
