@@ -7,7 +7,7 @@ CHECK    := go run ./internal/check
 up: ## build bin/omnibus and start the whole stack in the foreground (ARGS="--ephemeral")
 	@go build -o bin/omnibus ./cmd/omnibus && exec bin/omnibus up $(ARGS)
 
-test: ## everything: vet, lint, all tests, race, real Kafka, librdkafka (STEPS="vet race" runs only those)
+test: ## everything: vet, lint, all tests, race, real Kafka, other clients (STEPS="vet race" runs only those)
 	@$(CHECK) test $(STEPS)
 
 check: ## the inner loop: vet, format, lint, layers, schema drift, tests of changed packages
