@@ -419,6 +419,102 @@ func (f fixture) scan(ctx context.Context, t *testing.T) []record {
 	return records
 }
 
+// TestLibrdkafkaMayWorkBesideUs: where it assigns as we do, both are members of one group at once.
+func TestLibrdkafkaMayWorkBesideUs(t *testing.T) {
+	ctx, f := setUp(t)
+	const group, n = "shared", 60
+	publish := func(from, to int) {
+		var outgoing []bus.Outgoing
+		for i := from; i < to; i++ {
+			outgoing = append(outgoing, bus.Outgoing{Payload: probed{Name: fmt.Sprintf("key-%d", i), N: i}})
+		}
+		if _, err := f.bus.PublishAll(ctx, outgoing...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ours, ended := make(chan int, n+1), make(chan error, 1)
+	go func() {
+		ended <- f.bus.Consume(running, bus.Consumer{Group: group}, bus.Handle(func(_ context.Context, e bus.Event[probed]) error {
+			ours <- e.Payload.N
+			return nil
+		}))
+	}()
+	publish(n, n+1)
+	select {
+	case <-ours: // so we are in the group
+	case err := <-ended:
+		t.Fatalf("consume ended: %v", err)
+	case <-ctx.Done():
+		t.Fatal(ctx.Err())
+	}
+	c, err := kafka.NewConsumer(&kafka.ConfigMap{
+		"bootstrap.servers": f.brokers, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": false,
+		"partition.assignment.strategy": "cooperative-sticky",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConsumer(t, c)
+	if err := c.Subscribe(f.topic, nil); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]int{}
+	see := func(i int) {
+		if i < n {
+			seen[i]++
+		}
+	}
+	byThem := 0
+	poll := func() {
+		if m, ok := c.Poll(100).(*kafka.Message); ok {
+			if m.TopicPartition.Error != nil {
+				t.Fatal(m.TopicPartition.Error)
+			}
+			see(numberOf(t, m.Value))
+			byThem++
+		}
+	}
+	for assigned := 0; assigned == 0; {
+		poll()
+		parts, err := c.Assignment()
+		if err != nil || ctx.Err() != nil {
+			t.Fatalf("librdkafka gets no partition: %v, %v", err, ctx.Err())
+		}
+		assigned = len(parts)
+	}
+	publish(0, n)
+	byUs := 0
+	for len(seen) < n {
+		if ctx.Err() != nil {
+			t.Fatalf("%d of %d events came: %v", len(seen), n, ctx.Err())
+		}
+		poll()
+		for more := true; more; {
+			select {
+			case i := <-ours:
+				see(i)
+				byUs++
+			default:
+				more = false
+			}
+		}
+	}
+	for i := range n {
+		if seen[i] != 1 {
+			t.Errorf("event %d came %d times", i, seen[i])
+		}
+	}
+	if byUs == 0 || byThem == 0 {
+		t.Errorf("%d events came to us and %d to librdkafka, want some to each", byUs, byThem)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("consume: %v", err)
+	}
+}
+
 // TestNeighboursAreRefusedWhileWeAreInTheGroup: a group is theirs or ours, one after the other, and ours does not suffer.
 func TestNeighboursAreRefusedWhileWeAreInTheGroup(t *testing.T) {
 	ctx, f := setUp(t)
