@@ -33,7 +33,7 @@ func newRpkShowCmd(a *app, noun, what string) *cobra.Command {
 
 // newRpkConsumeCmd is topic consume. It ends at what is there, where rpk waits for more.
 func newRpkConsumeCmd(a *app) *cobra.Command {
-	var offset, group string
+	var offset, group, form string
 	var num int
 	var partitions []int32
 	cmd := &cobra.Command{
@@ -57,6 +57,9 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 			if group != "" {
 				words = append(words, "--group", group)
 			}
+			if form != "" {
+				words = append(words, "--format", form)
+			}
 			return a.instead(cmd, words...)
 		},
 	}
@@ -65,6 +68,7 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 	f.StringVar(&offset, "offset", "", "where to `begin`: start, end, ...")
 	f.Int32SliceVarP(&partitions, "partitions", "p", nil, "only this partition, `n`")
 	f.StringVarP(&group, "group", "g", "", "consumer `group`")
+	f.StringVarP(&form, "format", "f", "", "how to print, `text`")
 	return cmd
 }
 

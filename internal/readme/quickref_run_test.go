@@ -112,7 +112,9 @@ func (r reader) execute(t *testing.T, b block) ([]byte, error) {
 	case "json":
 		return r.publish(t, b)
 	case "ndjson":
-		return r.batch(t, b.text)
+		cmd := r.command(t, filepath.Join(r.bin, "omnibus"), "publish", "--batch")
+		cmd.Stdin = strings.NewReader(b.text)
+		return cmd.CombinedOutput()
 	case "yaml":
 		return nil, compose([]byte(b.text))
 	}
@@ -161,16 +163,8 @@ func (r reader) publish(t *testing.T, b block) ([]byte, error) {
 	if e.Type == "" {
 		e.Type = "omninode.codegen.request.validate.v1"
 	}
-	line, err := jsonx.Compact([]byte(`{"topic":"` + e.Type + `","value":` + b.text + `}`))
-	if err != nil {
-		return nil, err
-	}
-	return r.batch(t, string(line))
-}
-
-func (r reader) batch(t *testing.T, lines string) ([]byte, error) {
-	cmd := r.command(t, filepath.Join(r.bin, "omnibus"), "publish", "--batch")
-	cmd.Stdin = strings.NewReader(lines)
+	cmd := r.command(t, filepath.Join(r.bin, "omnibus"), "publish", e.Type, "--raw", "-")
+	cmd.Stdin = strings.NewReader(b.text)
 	return cmd.CombinedOutput()
 }
 
