@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,20 +37,32 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 	var offset, group, form string
 	var num int
 	var partitions []int32
+	var regex bool
 	cmd := &cobra.Command{
 		Use: "consume", Hidden: true, Args: a.wantArgs(1, -1, "a TOPIC or a PATTERN"), Example: "omnibus consume TOPIC --limit 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if begin := rpkPosition(a.flags.output); offset == "" && begin != "" { // rpk's -o, where ours says how to print
-				if _, _, err := parseOffset(begin, a.now(), a.zone); err == nil {
-					offset, a.flags.output = begin, ""
+			if o := a.flags.output; offset == "" && o != "" { // rpk's -o, where ours says how to print
+				if _, _, err := parseOffset(cmp.Or(rpkPosition(o), "earliest"), a.now(), a.zone); err == nil {
+					offset, a.flags.output = o, ""
 				}
 			}
-			words := append([]string{"consume"}, args...)
+			words := []string{"consume"}
+			for _, topic := range args {
+				if regex {
+					var err error
+					if topic, err = rpkPattern(topic); err != nil {
+						return err
+					}
+				}
+				words = append(words, topic)
+			}
 			if num != 0 {
 				words = append(words, "--limit", strconv.Itoa(num))
 			}
-			if offset != "" {
-				words = append(words, "--offset", rpkPosition(offset))
+			if begin := rpkPosition(offset); begin == "latest" {
+				words = append(words, "--offset", begin, "--follow")
+			} else if begin != "" {
+				words = append(words, "--offset", begin)
 			}
 			for _, p := range partitions {
 				words = append(words, "--partition", strconv.Itoa(int(p)))
@@ -68,6 +81,7 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 	f.StringVar(&offset, "offset", "", "where to `begin`: start, end, ...")
 	f.Int32SliceVarP(&partitions, "partitions", "p", nil, "only this partition, `n`")
 	f.StringVarP(&group, "group", "g", "", "consumer `group`")
+	f.BoolVarP(&regex, "regex", "r", false, "topics are regular expressions")
 	f.StringVarP(&form, "format", "f", "", "how to print, `text`")
 	return cmd
 }
@@ -144,9 +158,30 @@ func newRpkSeekCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-// rpkPosition is an end of a topic as it is called here.
+// rpkPosition is a place in a topic as it is called here; empty where nothing needs to be said, as reading ends at what is there.
 func rpkPosition(s string) string {
-	return cmp.Or(map[string]string{"start": "earliest", "end": "latest"}[s], s)
+	switch s = strings.TrimSuffix(s, ":end"); s {
+	case "start":
+		return "earliest"
+	case "end":
+		return "latest"
+	}
+	if ago, ok := strings.CutPrefix(s, "@-"); ok {
+		return "@" + ago
+	}
+	return s
+}
+
+var plainPattern = regexp.MustCompile(`^[A-Za-z0-9._*-]+$`)
+
+// rpkPattern is a regular expression as a pattern, where it says no more than one can.
+func rpkPattern(expr string) (string, error) {
+	pattern := strings.NewReplacer(`\.`, ".", ".*", "*").Replace(strings.TrimSuffix(strings.TrimPrefix(expr, "^"), "$"))
+	if !plainPattern.MatchString(pattern) {
+		return "", fail(codeFlagValue, "%q is not a pattern of topics", clip(expr, 60)).because("in a pattern * is any characters, and nothing else is special").
+			fix("omnibus consume 'omninode.codegen.*'")
+	}
+	return pattern, nil
 }
 
 // instead says how cmd is written here and runs that, with the global flags that cmd was given.
