@@ -10,6 +10,7 @@ type configShowOptions struct{ origin bool }
 
 type configDoc struct {
 	Schema   string          `json:"schema"`
+	Profile  string          `json:"profile"`
 	Settings []configSetting `json:"settings"`
 }
 
@@ -19,6 +20,8 @@ type configSetting struct {
 	Key    string        `json:"key,omitzero"`
 	Flag   string        `json:"flag,omitzero"`
 	Doc    string        `json:"doc"`
+	Secret bool          `json:"secret,omitzero"`
+	Preset string        `json:"default,omitzero"`
 	Value  string        `json:"value"`
 	Origin string        `json:"origin,omitzero"`
 	Over   []configLoser `json:"over,omitzero"`
@@ -29,17 +32,13 @@ type configLoser struct {
 	Value  string `json:"value"`
 }
 
-func newConfigCmd(a *app) *cobra.Command {
-	return a.group("config", "Show what is configured, and by what", `omnibus config show
-omnibus config show --origin`, newConfigShowCmd(a))
-}
-
 func newConfigShowCmd(a *app) *cobra.Command {
 	var o configShowOptions
 	cmd := prints(&cobra.Command{
 		Use:   "show",
 		Short: "Show every setting that has a value",
-		Long:  "Settings come from flags, the environment, omnibus.yaml in the working directory and defaults; the first wins. Secrets are not shown.",
+		Long: "Settings come from flags, the environment, omnibus.yaml in the working directory, the profile in use and defaults; the first wins. Secrets are\n" +
+			"not shown.",
 		Example: `omnibus config show
 omnibus config show --origin
 omnibus config show -o json`,
@@ -51,7 +50,7 @@ omnibus config show -o json`,
 }
 
 func runConfigShow(a *app, o configShowOptions) error {
-	doc := configDoc{Schema: schemaOf("config.show")}
+	doc := configDoc{Schema: schemaOf("config.show"), Profile: a.settings.profile.value}
 	for _, r := range a.settings.all {
 		doc.Settings = append(doc.Settings, configSettingOf(r))
 	}
@@ -79,7 +78,7 @@ func runConfigShow(a *app, o configShowOptions) error {
 }
 
 func configSettingOf(r resolved) configSetting {
-	s := configSetting{Name: r.env, Also: r.also, Key: r.key, Doc: r.doc, Value: r.shown(r.value), Origin: r.origin}
+	s := configSetting{Name: r.env, Also: r.also, Key: r.key, Doc: r.doc, Secret: r.secret, Preset: r.fallback, Value: r.shown(r.value), Origin: r.origin}
 	if r.flag != "" {
 		s.Flag = "--" + r.flag
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,7 @@ func (a *app) busConfig(service string) (bus.Config, error) {
 	}
 	cfg, err := bus.ConfigFrom(a.settings.lookup, a.settings.names(), service, c)
 	if err != nil {
-		return bus.Config{}, badSettings(err)
+		return bus.Config{}, a.badSettings(err)
 	}
 	if cfg.Undeclared, err = a.undeclared(); err != nil {
 		return bus.Config{}, err
@@ -73,23 +74,32 @@ func (a *app) undeclared() (bus.Undeclared, error) {
 }
 
 // badSettings lists what the bus found wrong with its variables; each of its errors names one.
-func badSettings(err error) *failure {
+func (a *app) badSettings(err error) *failure {
 	f := fail(codeSettings, "the settings of the bus cannot be used")
 	for {
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range several.Unwrap() {
-				f.at("setting", "%s", oneLine(e.Error()))
+				f.at("setting", "%s", a.withOrigin(oneLine(e.Error())))
 			}
 			break
 		}
 		next := errors.Unwrap(err)
 		if next == nil {
-			f.at("setting", "%s", oneLine(err.Error()))
+			f.at("setting", "%s", a.withOrigin(oneLine(err.Error())))
 			break
 		}
 		err = next
 	}
 	return f.fix("omnibus config show --origin says where each is from")
+}
+
+// withOrigin adds where a setting is from to what is wrong with it, which begins with its name.
+func (a *app) withOrigin(text string) string {
+	name, _, _ := strings.Cut(text, ":")
+	if r := a.settings.get(name); r.origin != "" && r.origin != "default" {
+		return text + " (from " + r.origin + ")"
+	}
+	return text
 }
 
 // withBus opens the bus, runs fn and closes the bus. What fn returns comes first.

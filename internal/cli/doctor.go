@@ -131,7 +131,7 @@ func (a *app) doctorConfig(o doctorOptions, names []string) (doctor.Config, erro
 		}
 		cfg.Wrong = append(cfg.Wrong, f.message+": "+f.cause)
 	} else if cfg.Bus, err = bus.ConfigFrom(a.settings.lookup, a.settings.names(), service, c); err != nil {
-		wrong(badSettings(err))
+		wrong(a.badSettings(err))
 		// Without the variables that nobody knows there may still be a bus to look at.
 		cfg.Bus, _ = bus.ConfigFrom(a.settings.lookup, nil, service, c) // what is wrong has been said
 	}

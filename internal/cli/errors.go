@@ -31,6 +31,9 @@ const (
 	codeExpression code = 211
 	codeTemplate   code = 212
 	codePath       code = 213
+	codeProfile    code = 216
+	codeWrite      code = 217
+	codeSecret     code = 218
 	codeTopic      code = 301
 	codeGroup      code = 302
 	codeEventType  code = 303

@@ -23,7 +23,8 @@ import (
 func documents() map[string]any {
 	return map[string]any{
 		"catalog.list": catalogListDoc{}, "catalog.show": catalogShowDoc{},
-		"config.show": configDoc{},
+		"config.list": configListDoc{}, "config.path": configPathDoc{}, "config.set": configSetDoc{}, "config.use": configUseDoc{},
+		"config.show": configDoc{}, "config.validate": configValidateDoc{},
 		"consume": struct {
 			Schema  string      `json:"schema"`
 			Records []recordDoc `json:"records"`

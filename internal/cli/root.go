@@ -42,10 +42,13 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 	}
 	f := cmd.PersistentFlags()
 	f.StringVarP(&a.flags.bootstrap, "bootstrap", "b", "", "`brokers`, host:port[,host:port...] (KAFKA_BOOTSTRAP_SERVERS)")
+	f.String("profile", "", "`name` of the settings to use, from the user's file (OMNIBUS_PROFILE)")
+	f.String("config", "", "the user's settings `file` (OMNIBUS_CONFIG)")
 	f.StringVar(&a.flags.catalog, "catalog", "", "`dir` of schema files in place of the built-in catalogue (OMNIBUS_CATALOG)")
 	f.StringVarP(&a.flags.output, "output", "o", "", "how to print, `format` (OMNIBUS_OUTPUT)")
 	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "no notes on standard error")
 	f.CountVarP(&a.flags.verbose, "verbose", "v", "log what the bus does; twice for more")
+	f.String("log-format", "text", "how to log, `format`: text or json (OMNIBUS_LOG_FORMAT)")
 	f.DurationVar(&a.flags.timeout, "timeout", 10*time.Second, "how long to wait for the bus, `duration` (OMNIBUS_TIMEOUT)")
 	f.StringVar(&a.flags.tz, "tz", "local", "`zone` of printed times: local, utc, Europe/Berlin (OMNIBUS_TZ)")
 	f.StringVar(&a.flags.color, "color", "auto", "`when` to colour: auto, always, never (OMNIBUS_COLOR)")
@@ -104,7 +107,15 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
 	var err error
 	if a.settings, err = resolve(a.dir, a.env, given); err != nil {
-		return err
+		if cmd.Annotations[makesProfileKey] == "" || a.settings.profile.value == "" {
+			return err
+		}
+		given["profile"] = defaultProfile // the command makes the one that is named
+		named := a.settings.profile
+		if a.settings, err = resolve(a.dir, a.env, given); err != nil {
+			return err
+		}
+		a.settings.profile = named
 	}
 	output := a.settings.get("OMNIBUS_OUTPUT")
 	a.format = format(output.value)
@@ -119,6 +130,16 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		}
 		a.format = format(known[0]) // a general wish that this command does not know
 	}
+	if err := a.applySettings(); err != nil {
+		return err
+	}
+	a.noteOtherNames()
+	a.sayPlural(cmd)
+	return nil
+}
+
+// applySettings makes what the settings say about this program come true.
+func (a *app) applySettings() (err error) {
 	timeout := a.settings.get("OMNIBUS_TIMEOUT")
 	if a.flags.timeout, err = time.ParseDuration(timeout.value); err != nil || a.flags.timeout <= 0 {
 		return fail(codeFlagValue, "%q is not a duration", timeout.value).at("where", "%s", timeout.origin).fix("write it as 500ms, 10s or 2m")
@@ -132,15 +153,46 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		return fail(codeFlagValue, "%q does not say when to colour", color.value).at("where", "%s", color.origin).fix("auto, always or never")
 	}
 	a.color = a.useColor(color.value)
-	if a.flags.verbose > 0 {
-		level := slog.LevelInfo
-		if a.flags.verbose > 1 {
-			level = slog.LevelDebug
-		}
-		a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	return a.applyLogging()
+}
+
+// applyLogging makes the log: -v and -vv say more than the setting.
+func (a *app) applyLogging() error {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	name := a.settings.get("OMNIBUS_LOG_LEVEL")
+	level, on := levels[strings.ToLower(name.value)]
+	if !on && name.value != "off" {
+		return fail(codeFlagValue, "%q is not a log level", clip(name.value, 60)).at("where", "%s", name.origin).
+			meant(name.value, []string{"debug", "info", "warn", "error", "off"}).fix("debug, info, warn, error or off")
 	}
-	a.sayPlural(cmd)
+	switch {
+	case a.flags.verbose > 1:
+		level, on = slog.LevelDebug, true
+	case a.flags.verbose == 1:
+		level, on = min(level, slog.LevelInfo), true
+	}
+	shape := a.settings.get("OMNIBUS_LOG_FORMAT")
+	options := &slog.HandlerOptions{Level: level}
+	switch {
+	case shape.value != "text" && shape.value != "json":
+		return fail(codeFlagValue, "%q is not a way to log", clip(shape.value, 60)).at("where", "%s", shape.origin).fix("text or json")
+	case !on:
+	case shape.value == "json":
+		a.log = slog.New(slog.NewJSONHandler(a.err, options))
+	default:
+		a.log = slog.New(slog.NewTextHandler(a.err, options))
+	}
 	return nil
+}
+
+// noteOtherNames says once which variables are understood though they are another's.
+func (a *app) noteOtherNames() {
+	for _, r := range a.settings.all {
+		name, ok := strings.CutPrefix(r.origin, "environment ")
+		if ok && name != r.env {
+			a.hint("note: %s is read as %s; set that in its place", name, r.env)
+		}
+	}
 }
 
 func zone(name string) (*time.Location, error) {

@@ -33,7 +33,9 @@ func settingTable() []setting {
 		{env: "KAFKA_BOOTSTRAP_SERVERS", also: []string{"KAFKA_BROKERS", "RPK_BROKERS", "BROKERS"}, key: "bootstrap", flag: "bootstrap", fallback: defaultBootstrap, doc: "brokers, host:port[,host:port…]"},
 		{env: "KAFKA_SECURITY_PROTOCOL", key: "security_protocol", doc: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"},
 		{env: "KAFKA_SASL_MECHANISM", key: "sasl_mechanism", doc: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
+		{env: "KAFKA_SASL_MECHANISM_FILE", key: "sasl_mechanism_file", doc: "file that holds the mechanism"},
 		{env: "KAFKA_SASL_USERNAME", key: "sasl_username", doc: "login name"},
+		{env: "KAFKA_SASL_USERNAME_FILE", key: "sasl_username_file", doc: "file that holds the login name"},
 		{env: "KAFKA_SASL_PASSWORD", doc: "login password", secret: true},
 		{env: "KAFKA_SASL_PASSWORD_FILE", key: "sasl_password_file", doc: "file that holds the password"},
 		{env: "KAFKA_SSL_CA", key: "ssl_ca", doc: "file of the certificates to trust"},
@@ -44,13 +46,16 @@ func settingTable() []setting {
 		{env: "KAFKA_MAX_IN_FLIGHT", key: "max_in_flight", fallback: "100", doc: "handlers of a consumer that run at once"},
 		{env: "OMNIBUS_CATALOG", key: "catalog", flag: "catalog", doc: "directory of schema files; empty is the built-in catalogue"},
 		{env: "OMNIBUS_UNDECLARED", key: "undeclared", doc: "topics that the catalogue lacks: refuse, warn or allow"},
+		{env: "OMNIBUS_INSTANCE", key: "instance", doc: "name of this process in the source of events"},
 		{env: "OMNIBUS_DATA", key: "data", flag: "data", doc: "directory of the embedded broker"},
 		{env: "OMNIBUS_PORT_KAFKA", key: "port_kafka", flag: "port-kafka", fallback: "9092", doc: "port of the embedded broker"},
 		{env: "OMNIBUS_PORT_CONSOLE", key: "port_console", flag: "port-console", fallback: "8050", doc: "port of /livez and /readyz"},
 		{env: "OMNIBUS_OUTPUT", key: "output", flag: "output", doc: "how to print, see --output"},
 		{env: "OMNIBUS_TIMEOUT", key: "timeout", flag: "timeout", fallback: "10s", doc: "how long a command waits for the bus"},
 		{env: "OMNIBUS_TZ", key: "tz", flag: "tz", fallback: "local", doc: "zone of printed times: local, utc or a name"},
-		{env: "OMNIBUS_COLOR", key: "color", flag: "color", fallback: "auto", doc: "auto, always or never"},
+		{env: "OMNIBUS_COLOR", key: "color", flag: "color", fallback: "auto", doc: "when to colour: auto, always or never"},
+		{env: "OMNIBUS_LOG_LEVEL", key: "log_level", fallback: "off", doc: "what to log on standard error: debug, info, warn, error or off; -v is info, -vv debug"},
+		{env: "OMNIBUS_LOG_FORMAT", key: "log_format", flag: "log-format", fallback: "text", doc: "how to log: text or json"},
 	}
 }
 
@@ -72,6 +77,9 @@ type settings struct {
 	byName map[string]int
 	also   map[string]bool // other names: what they say is in the setting
 	env    environment
+
+	user    userFile
+	profile origin // the profile of this run, and what chose it
 }
 
 // environment is the variables of a process.
@@ -130,13 +138,20 @@ func (s settings) names() []string {
 	return out
 }
 
-// resolve merges flags over environment over file over defaults. given maps the flags that were set to their values.
+// resolve merges flags over environment over the project's file over the user's profile over defaults. given maps the flags that were set to their values.
 func resolve(dir string, env environment, given map[string]string) (settings, error) {
 	file, err := readSettingsFile(dir)
 	if err != nil {
 		return settings{}, err
 	}
 	s := settings{byName: map[string]int{}, also: map[string]bool{}, env: env}
+	if s.user, err = readUserFile(userFilePath(dir, env, given)); err != nil {
+		return settings{}, err
+	}
+	var chosen profile
+	if s.profile, chosen, err = s.user.choose(env, given, file); err != nil {
+		return s, err
+	}
 	for _, def := range settingTable() {
 		r := resolved{setting: def}
 		offer := func(from, value string) {
@@ -161,6 +176,9 @@ func resolve(dir string, env environment, given map[string]string) (settings, er
 		if v, ok := file[def.key]; ok && def.key != "" {
 			offer(v.from, v.value)
 		}
+		if v, ok := chosen.values[def.key]; ok && def.key != "" {
+			offer(v.from+" (profile "+s.profile.value+")", v.value)
+		}
 		if def.fallback != "" {
 			offer("default", def.fallback)
 		}
@@ -180,8 +198,17 @@ func readSettingsFile(dir string) (map[string]origin, error) {
 		return nil, fail(codeSettings, "cannot read %s", settingsFile).because("%s", plainPathError(err)).fix("make it readable, or remove it")
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return nil, fail(codeSettings, "%s is not YAML", settingsFile).because("%s", strings.TrimPrefix(err.Error(), "yaml: ")).
+	root, err := rootMapping(settingsFile, b, &doc)
+	if err != nil || root == nil {
+		return nil, err
+	}
+	return settingsIn(settingsFile, root, "profile")
+}
+
+// rootMapping reads a file into doc and returns its mapping, or nil where it is empty.
+func rootMapping(name string, b []byte, doc *yaml.Node) (*yaml.Node, error) {
+	if err := yaml.Unmarshal(b, doc); err != nil {
+		return nil, fail(codeSettings, "%s is not YAML", name).because("%s", strings.TrimPrefix(err.Error(), "yaml: ")).
 			fix("write one \"key: value\" a line, as in \"bootstrap: %s\"", defaultBootstrap)
 	}
 	if len(doc.Content) == 0 {
@@ -189,19 +216,19 @@ func readSettingsFile(dir string) (map[string]origin, error) {
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fail(codeSettings, "%s:%d: the file is not a mapping", settingsFile, root.Line).
+		return nil, fail(codeSettings, "%s:%d: the file is not a mapping", name, root.Line).
 			fix("write one \"key: value\" a line, as in \"bootstrap: %s\"", defaultBootstrap)
 	}
-	var keys []string
-	for _, def := range settingTable() {
-		if def.key != "" {
-			keys = append(keys, def.key)
-		}
-	}
+	return root, nil
+}
+
+// settingsIn reads the settings of a mapping in the file called name; more are keys that it takes beside them.
+func settingsIn(name string, root *yaml.Node, more ...string) (map[string]origin, error) {
+	keys := append(settingKeys(), more...)
 	values := map[string]origin{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
-		where := fmt.Sprintf("%s:%d", settingsFile, key.Line)
+		where := fmt.Sprintf("%s:%d", name, key.Line)
 		if !slices.Contains(keys, key.Value) {
 			return nil, fail(codeSettings, "%s: unknown key %q", where, key.Value).meant(key.Value, keys).fix("omnibus config show lists the keys")
 		}
@@ -215,6 +242,17 @@ func readSettingsFile(dir string) (map[string]origin, error) {
 		values[key.Value] = origin{from: where, value: text}
 	}
 	return values, nil
+}
+
+// settingKeys are the names of settings in files.
+func settingKeys() []string {
+	var keys []string
+	for _, def := range settingTable() {
+		if def.key != "" {
+			keys = append(keys, def.key)
+		}
+	}
+	return keys
 }
 
 func scalar(n *yaml.Node) (string, bool) {
