@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -99,6 +100,23 @@ func (f *Found) scan(ctx context.Context, b *bus.Bus, q Query, keep func(bus.Rec
 		}
 	}
 	return nil
+}
+
+// Follow yields what belongs to a flow and was written since a time, also by topics that appear later, until ctx ends. An error is
+// yielded once, last.
+func Follow(ctx context.Context, b *bus.Bus, id event.CorrelationID, since time.Time) iter.Seq2[bus.Record, error] {
+	return func(yield func(bus.Record, error) bool) {
+		ids := []string{string(id)}
+		for rec, err := range b.Scan(ctx, bus.Range{Topics: everything(), From: bus.AtTime(since), Follow: true}) {
+			if err != nil {
+				yield(bus.Record{}, fmt.Errorf("trace %s: %w", id, err))
+				return
+			}
+			if (mayName(rec, ids) || rec.Header(headerEventID) == nil) && read(rec).envelope.CorrelationID == id && !yield(rec, nil) {
+				return
+			}
+		}
+	}
 }
 
 func everything() []event.Glob { return []event.Glob{"*", "*.dlq"} }

@@ -21,6 +21,7 @@ type traceOptions struct {
 	since    string
 	depth    int
 	collapse int
+	watch    bool
 }
 
 func newTraceCmd(a *app) *cobra.Command {
@@ -35,10 +36,8 @@ func newTraceCmd(a *app) *cobra.Command {
 omnibus trace flow-7
 omnibus trace 5b0e8a8e-4b0f-4d4c-9c53-0f0a3d1f6f11 --since 7d -o table
 omnibus trace flow-7 -o dot | dot -Tsvg > flow-7.svg`,
+		Args: a.wantArgs(0, 1, "a CORRELATION_ID or an EVENT_ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.wantArgs(0, 1, "a CORRELATION_ID or an EVENT_ID")(cmd, args); err != nil {
-				return err
-			}
 			if len(args) > 0 {
 				o.id = args[0]
 			}
@@ -47,6 +46,7 @@ omnibus trace flow-7 -o dot | dot -Tsvg > flow-7.svg`,
 	}, formatTree, formatTable, formatJSON, formatDOT, formatMermaid)
 	f := cmd.Flags()
 	f.BoolVar(&o.last, "last", false, "the flow of the newest event")
+	f.BoolVarP(&o.watch, "watch", "w", false, "go on with what comes of the flow, line by line, until Ctrl-C")
 	f.StringVar(&o.since, "since", "1d", "read what was written at this `time` or later; earliest reads all there is")
 	f.IntVar(&o.depth, "depth", 0, "show `n` levels only")
 	f.IntVar(&o.collapse, "collapse", 200, "above `n` events, show those of one type and service as one; 0 never does. Not in tables and JSON")
@@ -70,6 +70,7 @@ func runTrace(ctx context.Context, a *app, o traceOptions) error {
 			}
 			q.ID = string(newest)
 		}
+		asked := a.now()
 		told := a.startProgress("read", -1)
 		q.Progress = scanProgress(told, q.Since, a.now())
 		found, err := trace.Find(ctx, b, q)
@@ -94,6 +95,9 @@ func runTrace(ctx context.Context, a *app, o traceOptions) error {
 			return context.Canceled
 		}
 		a.traceNotes(t)
+		if o.watch {
+			return a.watchTrace(ctx, b, t, asked)
+		}
 		return nil
 	})
 }
@@ -109,6 +113,8 @@ func (o traceOptions) query(a *app) (trace.Query, error) {
 			because("every event has both: publish prints them, and so does consume")
 	case !o.last && !event.CorrelationID(o.id).Valid():
 		return q, fail(codeArgs, "%q is neither a correlation id nor an event id", clip(o.id, 60)).because("both are 1 to 128 printable characters").fix("omnibus trace --last")
+	case o.watch && a.format != formatTree:
+		return q, fail(codeConflict, "--watch and -o %s exclude each other", a.format).because("one goes on line by line, the other is a whole").fix("leave one out")
 	case o.depth < 0:
 		return q, fail(codeFlagValue, "--depth must be 0 or more").fix("--depth 3")
 	case o.collapse < 0:

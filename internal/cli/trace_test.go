@@ -1,14 +1,19 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts/intelligence"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/cli"
 )
 
 // traced is what "trace -o json" says, as far as these tests read it.
@@ -120,5 +125,93 @@ func TestTraceLeadsToTheRetry(t *testing.T) {
 	}
 	if tree := s.must(t, "", "trace", "flow-2"); !strings.Contains(tree, "↻ sent again to group picky") {
 		t.Errorf("the tree does not show it:\n%s", tree)
+	}
+}
+
+// Interrupted, it shows what it has found, and says that this is not all.
+func TestTraceThatIsInterruptedShowsWhatItHas(t *testing.T) {
+	addr := startBroker(t)
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr)
+	events := make([]bus.Outgoing, 5000)
+	for i := range events {
+		events[i] = bus.Outgoing{Payload: intelligence.QualityAssessed{EntityID: "doc-1", QualityScore: 1}}
+	}
+	if _, err := openBus(t, addr).PublishAll(event.WithCorrelation(t.Context(), "flow-1"), events...); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out, errs strings.Builder
+	now := time.Now()
+	p := cli.Process{
+		Args: []string{"trace", "flow-1", "--since", "earliest"}, Stdout: &out, Environ: s.env, Dir: s.dir,
+		Now: func() time.Time { now = now.Add(time.Minute); return now }, // so that it takes long, and tells how far it is
+		Stderr: writerFunc(func(b []byte) (int, error) {
+			stop()
+			return errs.Write(b)
+		}),
+	}
+	code := p.Run(ctx)
+	if code != 130 || !strings.HasPrefix(errs.String(), "read 1000, ") || !strings.Contains(errs.String(), "note: interrupted after 1000 records: there may be more") {
+		t.Errorf("exit %d, it says\n%s", code, &errs)
+	}
+	if !strings.HasPrefix(out.String(), "correlation flow-1 · 1000 events") {
+		t.Errorf("it shows\n%.500s", out.String())
+	}
+}
+
+// Watched, a flow goes on line by line: what comes of it, and what fails.
+func TestTraceGoesOnWithWhatComes(t *testing.T) {
+	addr := startBroker(t)
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+addr)
+	b := openBus(t, addr)
+	flow := event.WithCorrelation(t.Context(), "flow-1")
+	if _, err := b.Publish(flow, intelligence.QualityAssessed{EntityID: "doc-1", QualityScore: 1}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen := make(chan string)
+	code := make(chan int, 1)
+	go func() { code <- s.follow(ctx, seen, "trace", "flow-1", "--watch") }()
+	until := func(want string) {
+		t.Helper()
+		for {
+			select {
+			case text := <-seen:
+				if strings.Contains(text, want) {
+					return
+				}
+				if strings.Contains(text, "p5@1") {
+					t.Errorf("it shows an event of another flow: %q", text)
+				}
+			case c := <-code:
+				t.Fatalf("it ended with %d before it showed %q", c, want)
+			}
+		}
+	}
+	until("p5@0")
+	if _, err := b.Publish(event.WithCorrelation(t.Context(), "flow-2"), intelligence.QualityAssessed{EntityID: "doc-1", QualityScore: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(flow, intelligence.QualityAssessed{EntityID: "doc-1", QualityScore: 1}); err != nil {
+		t.Fatal(err)
+	}
+	until("intelligence.event.quality_assessed.v1  cli-test → p5@2")
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() {
+		refuse := bus.Handle(func(context.Context, bus.Event[intelligence.QualityAssessed]) error {
+			return bus.Permanent(errors.New("no"))
+		})
+		if err := b.Consume(ctx, bus.Consumer{Group: "picky"}, refuse); err != nil {
+			t.Error(err)
+		}
+	})
+	until("✗ group picky · attempt 1 · permanent: no")
+	stop()
+	if got := <-code; got != 130 {
+		t.Errorf("interrupted, it exits with %d, want 130", got)
 	}
 }

@@ -75,6 +75,7 @@ func wrongInputs() []wrong {
 		{name: "trace of two", line: cmdline("trace a b"), exit: 2, code: "OMB-0204", says: "got 2", advice: "--help"},
 		{name: "trace of one and the last", line: cmdline("trace a --last"), exit: 2, code: "OMB-0210", says: "both say which flow", advice: "use one of them"},
 		{name: "trace since never", line: cmdline("trace a --since latest"), exit: 2, code: "OMB-0206", says: "--since", advice: "--since 10m"},
+		{name: "trace that goes on as a whole", line: cmdline("trace a --watch -o table"), exit: 2, code: "OMB-0210", says: "exclude each other", advice: "leave one out"},
 		{name: "trace to no depth", line: cmdline("trace a --depth -1"), exit: 2, code: "OMB-0203", says: "--depth must be", advice: "--depth 3"},
 		{name: "trace that collapses less", line: cmdline("trace a --collapse -1"), exit: 2, code: "OMB-0203", says: "--collapse must be", advice: "--collapse 200"},
 		{name: "batch and payload", line: publish("x", "{}", "--batch"), exit: 2, code: "OMB-0210", says: "standard input", advice: "--batch < FILE"},
