@@ -110,10 +110,12 @@ func TestLagCountsEventsAndTheirAge(t *testing.T) {
 		}
 		want := []bus.PartitionLag{
 			{Group: "g", Topic: "t", Partition: 0, Committed: 5, End: 5, Known: true},
-			{Group: "g", Topic: "t", Partition: 1, Committed: 1, End: 5, Messages: 4, Age: 2 * time.Minute, Known: true},
+			{Group: "g", Topic: "t", Partition: 1, Committed: 1, End: 5, Messages: 4, Age: 2 * time.Minute, Known: true, Why: "the log begins at 3: what lay before was gone before the group read it"},
 			{Group: "g", Topic: "t", Partition: 2, Committed: 5, End: 12, Messages: 7, Known: true},
 			{Group: "g", Topic: "t", Partition: 3, Committed: 0, End: 0, Known: true},
 			{Group: "h", Topic: "t", Partition: 0, Committed: 2, End: 5, Messages: 3, Age: 3 * time.Minute, Known: true},
+			{Group: "h", Topic: "t", Partition: 1, Committed: -1, End: 5, Why: "no position in this partition, and there are records"},
+			{Group: "h", Topic: "t", Partition: 2, Committed: -1, End: 12, Why: "no position in this partition, and there are records"},
 		}
 		seconds := cmp.Transformer("seconds", func(d time.Duration) int64 { return int64(d.Seconds()) })
 		if diff := cmp.Diff(want, got, seconds); diff != "" {

@@ -26,11 +26,11 @@ type PartitionLag struct {
 	Messages       int64         // offsets between the two
 	Age            time.Duration // since the first record that is not settled was written; 0 when caught up
 	Known          bool
-	Why            string
+	Why            string // also of one that is known: that records were gone before they were read
 }
 
 // Lag measures the groups, or all groups of the cluster, in the order of group, topic and partition: the partitions that a group
-// has committed to, and those that its members hold. A group that is named and does not exist is an error, ErrUnknownGroup.
+// has committed to, those that its members hold, and those others of the same topics that hold records, whose lag nobody knows. A group that is named and does not exist is an error, ErrUnknownGroup.
 func (b *Bus) Lag(ctx context.Context, groups ...string) ([]PartitionLag, error) {
 	infos, err := b.Groups(ctx, groups...)
 	if err != nil {
@@ -51,7 +51,8 @@ func (b *Bus) Lag(ctx context.Context, groups ...string) ([]PartitionLag, error)
 			lags = append(lags, b.committed(g, answer)...)
 		}
 	}
-	if err := b.measure(ctx, lags); err != nil {
+	lags, err = b.measure(ctx, lags)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]PartitionLag, len(lags))
@@ -90,7 +91,7 @@ func (b *Bus) committed(g GroupInfo, answer kadm.FetchOffsetsResponse) []*Partit
 			switch {
 			case o.Err != nil:
 				l.Why = "committed position: " + b.reach(o.Err).Error()
-			case o.At >= 0:
+			case o.At >= 0: // else it has expired, or never was
 				l.Committed, l.Known, l.Why = o.At, true, ""
 			}
 		}
@@ -102,10 +103,10 @@ func (b *Bus) committed(g GroupInfo, answer kadm.FetchOffsetsResponse) []*Partit
 }
 
 // measure completes the lags: the ends first, then the age of what is not settled.
-func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
+func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) ([]*PartitionLag, error) {
 	l, err := b.openReader()
 	if err != nil {
-		return fmt.Errorf("lag: %w", err)
+		return nil, fmt.Errorf("lag: %w", err)
 	}
 	defer l.close()
 	topics := make(map[event.Glob]bool)
@@ -115,24 +116,25 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 		}
 	}
 	if len(topics) == 0 {
-		return nil
+		return lags, nil
 	}
 	l.topics = slices.Sorted(maps.Keys(topics))
 	meta, err := l.metadata(ctx)
 	if err != nil {
-		return fmt.Errorf("lag: %w", err)
+		return nil, fmt.Errorf("lag: %w", err)
 	}
 	there := index(l.cursors(meta))
 	led := maps.Clone(there) // asking about a partition without a leader waits for one
 	maps.DeleteFunc(led, func(_ topicPartition, c *logCursor) bool { return c.leader < 0 })
 	start, err := listOffsets(ctx, l.client, maps.Keys(led), listEarliest)
 	if err != nil {
-		return fmt.Errorf("lag: list offsets: %w", b.reach(err))
+		return nil, fmt.Errorf("lag: list offsets: %w", b.reach(err))
 	}
 	end, err := listOffsets(ctx, l.client, maps.Keys(led), listLatest)
 	if err != nil {
-		return fmt.Errorf("lag: list offsets: %w", b.reach(err))
+		return nil, fmt.Errorf("lag: list offsets: %w", b.reach(err))
 	}
+	lags = append(lags, silent(lags, start, end)...)
 	var behind []*logCursor
 	lagOf := make(map[*logCursor]*PartitionLag)
 	for _, lag := range lags {
@@ -158,6 +160,9 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 			unknown(fmt.Sprintf("committed %d is beyond the end of the log at %d: the topic was made anew or lost records", lag.Committed, e.offset))
 		default:
 			lag.End, lag.Messages = e.offset, e.offset-lag.Committed
+			if lag.Committed < s.offset {
+				lag.Why = fmt.Sprintf("the log begins at %d: what lay before was gone before the group read it", s.offset)
+			}
 			if lag.Messages > 0 { // cursors of their own: several groups may be behind in one partition
 				from := max(lag.Committed, s.offset)
 				own := &logCursor{topic: c.topic, id: c.id, partition: c.partition, leader: c.leader, next: from, from: from, end: e.offset}
@@ -166,7 +171,35 @@ func (b *Bus) measure(ctx context.Context, lags []*PartitionLag) error {
 			}
 		}
 	}
-	return b.ages(ctx, l, behind, lagOf)
+	return lags, b.ages(ctx, l, behind, lagOf)
+}
+
+// silent are the partitions that hold records and in which a group has no position, though it has in others of the topic: its
+// position has expired there, or it never read that far. Where there are no records there is nothing to be behind.
+func silent(lags []*PartitionLag, start, end map[topicPartition]listedOffset) []*PartitionLag {
+	type read struct {
+		group string
+		topic event.Topic
+	}
+	known := map[read]map[int32]bool{}
+	for _, l := range lags {
+		r := read{l.Group, l.Topic}
+		if known[r] == nil {
+			known[r] = map[int32]bool{}
+		}
+		known[r][l.Partition] = true
+	}
+	var out []*PartitionLag
+	for r, partitions := range known {
+		for at, e := range end {
+			if s := start[at]; at.topic == r.topic && !partitions[at.partition] && s.err == nil && e.err == nil && e.offset > s.offset {
+				out = append(out, &PartitionLag{
+					Group: r.group, Topic: at.topic, Partition: at.partition, Committed: -1, End: -1, Why: "no position in this partition, and there are records",
+				})
+			}
+		}
+	}
+	return out
 }
 
 func gone(t kadm.TopicDetail) bool {

@@ -54,26 +54,31 @@ func (a *app) printf(format string, args ...any) error {
 type table struct {
 	heads []string
 	rows  [][]string
+	width []int // at least, of each column
 }
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (a *app) printTable(t *table) error {
+// lines are the heading and the rows, in aligned columns.
+func (t *table) lines() []string {
 	width := make([]int, len(t.heads))
+	copy(width, t.width)
 	right := make([]bool, len(t.heads))
 	heads := slices.Clone(t.heads)
 	for i, h := range heads {
 		heads[i], right[i] = strings.CutSuffix(h, "#")
-		width[i] = utf8.RuneCountInString(heads[i])
+		width[i] = max(width[i], utf8.RuneCountInString(heads[i]))
 	}
 	for _, row := range t.rows {
 		for i, cell := range row {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))
 		}
 	}
-	line := func(cells []string) string {
+	t.width = width
+	var lines []string
+	for _, cells := range append([][]string{heads}, t.rows...) {
 		var s strings.Builder
 		for i, cell := range cells {
 			if i > 0 {
@@ -86,17 +91,14 @@ func (a *app) printTable(t *table) error {
 				s.WriteString(cell + pad)
 			}
 		}
-		return strings.TrimRight(s.String(), " ")
+		lines = append(lines, strings.TrimRight(s.String(), " "))
 	}
-	if err := a.printf("%s\n", a.paint(bold, line(heads))); err != nil {
-		return err
-	}
-	for _, row := range t.rows {
-		if err := a.printf("%s\n", line(row)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return lines
+}
+
+func (a *app) printTable(t *table) error {
+	lines := t.lines()
+	return a.printf("%s\n", strings.Join(append([]string{a.paint(bold, lines[0])}, lines[1:]...), "\n"))
 }
 
 // field is one line of a description: a name and its value.
