@@ -18,7 +18,7 @@ import (
 func (b *Bus) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := b.cfg.Dial(ctx, network, addr)
 	if err != nil {
-		return nil, err
+		return nil, &DialError{Addr: addr, Err: err}
 	}
 	if b.cfg.TLS != nil {
 		cfg := b.cfg.TLS.Clone()
@@ -37,6 +37,18 @@ func (b *Bus) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	}
 	return &countingConn{Conn: conn, writes: &b.writes}, nil
 }
+
+// DialError says which address could not be reached. It need not be one of [Config]: brokers send their clients to the addresses
+// that they advertise.
+type DialError struct {
+	Addr string
+	Err  error
+}
+
+func (e *DialError) Error() string { return "dial " + e.Addr + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *DialError) Unwrap() error { return e.Err }
 
 type countingConn struct {
 	net.Conn

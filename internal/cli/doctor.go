@@ -85,7 +85,10 @@ func runDoctor(ctx context.Context, a *app, o doctorOptions, names []string) err
 		return err
 	}
 	began := time.Now()
+	done, p := int64(0), a.startProgress("checked", int64(len(doctor.Checks())))
+	cfg.Saw = func(doctor.Result) { done++; p.at(done) }
 	results, err := doctor.Examine(ctx, cfg)
+	p.hide()
 	if unknown, ok := errors.AsType[*doctor.UnknownCheckError](err); ok {
 		f := fail(codeArgs, "there is no check %q", clip(unknown.Name, 60))
 		if len(unknown.Near) > 0 {

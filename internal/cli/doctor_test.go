@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/internal/cli"
 	"github.com/omninode-ai/omnibus/internal/doctor"
 )
 
@@ -148,6 +151,8 @@ func TestDoctorTellsOfAddressesThatCannotBeReached(t *testing.T) {
 			t.Errorf("advertised: %s %s; want %q", status, text, says)
 		}
 	}
+	s := newShell(t, "KAFKA_BOOTSTRAP_SERVERS="+listens)
+	check(t, wrong{exit: 4, code: "OMB-0403", says: "send their clients to " + away + ", which", advice: "omnibus doctor advertised"}, s.run(t.Context(), "", "groups", "list"))
 	if !strings.Contains(r.stderr, `"OMB-1003"`) || !strings.Contains(r.stderr, "advertised") {
 		t.Errorf("standard error says\n%s", r.stderr)
 	}
@@ -187,5 +192,49 @@ func TestReferenceListsTheChecks(t *testing.T) {
 	}
 	if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDoctorAdvisesCommandsThatThereAre: what it says to run can be run.
+func TestDoctorAdvisesCommandsThatThereAre(t *testing.T) {
+	all, _ := cli.Commands()
+	files, err := filepath.Glob("../doctor/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	advised := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`[^\\]"[^"]*\bomnibus ([a-z]+)(?: ([a-z]+))?`).FindAllStringSubmatch(readText(t, file), -1) {
+			advised++
+			holds := slices.ContainsFunc(all, func(path string) bool { return strings.HasPrefix(path, m[1]+" ") })
+			if holds && !slices.Contains(all, m[1]+" "+m[2]) || !slices.Contains(all, m[1]) {
+				t.Errorf("%s advises omnibus %s %s, which is no command", file, m[1], m[2])
+			}
+		}
+	}
+	if advised < 20 {
+		t.Errorf("found only %d commands in what the doctor says", advised)
+	}
+}
+
+// TestDoctorPageIsRehearsed: what docs/how-to/doctor.md shows is in the script that does it.
+func TestDoctorPageIsRehearsed(t *testing.T) {
+	script := readText(t, "testdata/script/doctor.txtar")
+	shown := 0
+	for line := range strings.Lines(readText(t, "../../docs/how-to/doctor.md")) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")
+		if !ok {
+			continue
+		}
+		shown++
+		if !strings.Contains(script, command+"\n") {
+			t.Errorf("nobody rehearses %q", command)
+		}
+	}
+	if shown < 6 {
+		t.Errorf("the page shows %d commands", shown)
 	}
 }

@@ -48,6 +48,7 @@ const (
 	codeNoFlow     code = 312
 	codeReach      code = 401
 	codeListen     code = 402
+	codeAdvertised code = 403
 	codeAuth       code = 501
 	codeTimeout    code = 601
 	codeOutcome    code = 602

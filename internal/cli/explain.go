@@ -131,6 +131,10 @@ func (a *app) explainBus(err error) *failure {
 		return fail(codeAuth, "the broker refused the login or the operation").at("broker", "%s", where).
 			because("%s", clip(innermost(err), 200)).
 			fix("check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and the password file: omnibus config show --origin")
+	case errors.Is(err, bus.ErrUnreachable) && sentElsewhere(err, from.value) != "":
+		return fail(codeAdvertised, "the brokers send their clients to %s, which cannot be reached from here", sentElsewhere(err, from.value)).
+			at("broker", "%s", where).because("%s", away(err)).
+			fix("omnibus doctor advertised").fix("advertise an address that can be reached from here too: omnibus up --advertise HOST:PORT, or advertised.listeners of the broker")
 	case errors.Is(err, bus.ErrUnreachable):
 		f := fail(codeReach, "no Kafka broker answers at %s", from.value).at("broker", "%s", where).because("%s", away(err))
 		if from.origin == "default" || from.value == defaultBootstrap {
@@ -158,6 +162,20 @@ func (a *app) explainBus(err error) *failure {
 		return f.fix("--offset earliest begins at what is there")
 	}
 	return nil
+}
+
+// sentElsewhere is the address that a broker sent this client to in vain; empty where it was none but those of the settings.
+func sentElsewhere(err error, brokers string) string {
+	d, ok := errors.AsType[*bus.DialError](err)
+	if !ok {
+		return ""
+	}
+	for b := range strings.SplitSeq(brokers, ",") {
+		if strings.TrimSpace(b) == d.Addr {
+			return ""
+		}
+	}
+	return d.Addr
 }
 
 // consumerEnd is the error with which a running consumer ended, or nil.

@@ -57,7 +57,7 @@ type Config struct {
 	Since  time.Duration                                       // how far back failures count as new; default 1 h
 	Each   time.Duration                                       // the time that one check has; default 5 s
 	Now    func() time.Time                                    // default: time.Now
-	Saw    func(Result)                                        // called after each check that was asked for; default: nobody
+	Saw    func(Result)                                        // called after each check; default: nobody
 }
 
 // Setting is a variable of the environment that means something.
@@ -112,9 +112,9 @@ func Examine(ctx context.Context, cfg Config) ([]Result, error) {
 		if ctx.Err() != nil {
 			return results, context.Cause(ctx)
 		}
+		cfg.Saw(r)
 		if asked || r.Status == Fail {
 			results = append(results, r)
-			cfg.Saw(r)
 		}
 	}
 	return results, nil

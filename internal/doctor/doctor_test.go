@@ -447,7 +447,7 @@ func TestTopicsThatDifferAreNotChanged(t *testing.T) {
 	}
 	cfg.Fix = true
 	results := examine(t, cfg, "topics", "internal")
-	want(t, results, "topics", doctor.Warn, "echoed.v1 has 3 partitions, declared are 1", "noted.v1 keeps events for 1h0m0s, declared are 7 days", "retention.ms=604800000")
+	want(t, results, "topics", doctor.Warn, "echoed.v1 has 3 partitions, declared are 1", "noted.v1 keeps events for 1h0m0s, declared are 7 days", "omnibus topics config "+string(noted)+" --set retention.ms=604800000")
 	want(t, results, "internal", doctor.Fail, "_omnibus.jobs has 3 partitions", "cleanup.policy=delete")
 	infos, err := b.Topics(t.Context(), event.Glob(echoed), event.Glob(noted), "_omnibus.jobs")
 	if err != nil {

@@ -66,7 +66,7 @@ func judgeGroups(groups []bus.GroupInfo, lags []bus.PartitionLag) []Finding {
 		case g.State == "Empty" && behind > 0:
 			found = append(found, Finding{
 				Warn, fmt.Sprintf("group %s has no member, and %s wait, the oldest for %s", g.Name, count(int(behind), "event", "events"), span(oldest)),
-				"start its service; if the group is not used any more, delete it",
+				"start its service; if nobody uses the group any more: omnibus groups delete " + g.Name,
 			})
 		case g.State == "Empty":
 		default:
@@ -120,13 +120,13 @@ func judgeRetention(lags []bus.PartitionLag, topics []bus.TopicInfo) []Finding {
 		case gone > 0:
 			f = Finding{
 				Fail, fmt.Sprintf("group %s has lost up to %s of %s[%d]: they were removed before it read them", l.Group, count(int(gone), "event", "events"), l.Topic, l.Partition),
-				"move the group on purpose to the start of the log, and keep events longer (retention.ms)",
+				fmt.Sprintf("omnibus groups reset %s --to earliest --topic %s, and omnibus topics config %s --set retention.ms=14d", l.Group, l.Topic, l.Topic),
 			}
 		case share >= retentionWarn:
 			nearest = max(nearest, share)
 			f = Finding{
 				Warn, fmt.Sprintf("group %s is %s behind in %s, which keeps events for %s: at %.0f %% of that, they are about to be removed unread", l.Group, span(l.Age), l.Topic, span(t.Retention), 100*share),
-				fmt.Sprintf("raise retention.ms of %s, then see why the group is slow: omnibus groups show %s", l.Topic, l.Group),
+				fmt.Sprintf("omnibus topics config %s --set retention.ms=14d, then see why the group is slow: omnibus groups show %s", l.Topic, l.Group),
 			}
 			if share >= retentionFail {
 				f.Status = Fail

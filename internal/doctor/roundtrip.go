@@ -36,7 +36,7 @@ func checkRoundTrip(ctx context.Context, e *exam) (found []Finding) {
 		cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.Each)
 		defer cancel()
 		if err := b.DeleteTopics(cleaning, topic); err != nil {
-			found = append(found, Finding{Warn, fmt.Sprintf("topic %s was left behind: %s", topic, why(err)), "delete it"})
+			found = append(found, Finding{Warn, fmt.Sprintf("topic %s was left behind: %s", topic, why(err)), "omnibus topics delete " + string(topic)})
 		}
 	}()
 	infos, err := b.Topics(ctx, event.Glob(topic))

@@ -78,7 +78,7 @@ func judgeTopics(declared map[event.Topic]event.Spec, topics []bus.TopicInfo) (m
 		case have.Name != "" && len(dead.Partitions) < len(have.Partitions):
 			drift = append(drift, Finding{
 				Warn, fmt.Sprintf("%s has %d partitions and its topic %d: dead letters do not keep the order of their partition", dead.Name, len(dead.Partitions), len(have.Partitions)),
-				"give it as many partitions as its topic",
+				"omnibus topics apply " + string(topic.Source()),
 			})
 		}
 	}
@@ -99,7 +99,7 @@ func compare(x, y string) int {
 
 func differs(have bus.TopicInfo, spec event.Spec) (found []Finding) {
 	if n := len(have.Partitions); n != spec.Partitions {
-		f := Finding{Warn, fmt.Sprintf("%s has %d partitions, declared are %d", have.Name, n, spec.Partitions), "declare what is there, or make the topic anew: more partitions move keys, and their order ends"}
+		f := Finding{Warn, fmt.Sprintf("%s has %d partitions, declared are %d", have.Name, n, spec.Partitions), "declare what is there, or omnibus topics diff " + string(have.Name) + ": more partitions move keys, and their order ends"}
 		found = append(found, f)
 	}
 	if have.Configs == nil { // not shown to us
@@ -108,12 +108,12 @@ func differs(have bus.TopicInfo, spec event.Spec) (found []Finding) {
 	if kept := have.Retention; kept >= 0 && kept < spec.Retention {
 		found = append(found, Finding{
 			Warn, fmt.Sprintf("%s keeps events for %s, declared are %s: they are gone earlier than promised", have.Name, span(kept), span(spec.Retention)),
-			fmt.Sprintf("set retention.ms=%d on the topic, or declare what is there", spec.Retention.Milliseconds()),
+			fmt.Sprintf("omnibus topics config %s --set retention.ms=%d, or declare what is there", have.Name, spec.Retention.Milliseconds()),
 		})
 	} else if kept != spec.Retention {
 		found = append(found, Finding{
 			Warn, fmt.Sprintf("%s keeps events for %s, declared are %s", have.Name, span(kept), span(spec.Retention)),
-			fmt.Sprintf("set retention.ms=%d on the topic, or declare what is there", spec.Retention.Milliseconds()),
+			fmt.Sprintf("omnibus topics config %s --set retention.ms=%d, or declare what is there", have.Name, spec.Retention.Milliseconds()),
 		})
 	}
 	return found
@@ -171,17 +171,17 @@ func judgeInternal(state []event.Topic, topics []bus.TopicInfo) (missing []event
 			found = append(found, Finding{status, string(name) + " " + what, fix})
 		}
 		if n := len(t.Partitions); n != 1 {
-			wrong(Fail, "has "+strconv.Itoa(n)+" partitions and needs one: its records have no order", "save what is in it, delete it, and run omnibus doctor internal --fix")
+			wrong(Fail, "has "+strconv.Itoa(n)+" partitions and needs one: its records have no order", "keep what is in it (omnibus consume "+string(name)+" -o ndjson), then omnibus topics delete "+string(name)+", then omnibus doctor internal --fix")
 		}
 		if t.Configs == nil {
 			wrong(Warn, "does not show its settings to this login", "allow DESCRIBE_CONFIGS to it")
 			continue
 		}
 		if p := t.Configs["cleanup.policy"]; p != "compact" {
-			wrong(Fail, "has cleanup.policy="+p+" and needs compact: retention removes decisions", "set cleanup.policy=compact on it")
+			wrong(Fail, "has cleanup.policy="+p+" and needs compact: retention removes decisions", "omnibus topics config "+string(name)+" --set cleanup.policy=compact")
 		}
 		if ts := t.Configs["message.timestamp.type"]; ts != "LogAppendTime" {
-			wrong(Warn, "has message.timestamp.type="+ts+": times come from many clocks", "set message.timestamp.type=LogAppendTime on it")
+			wrong(Warn, "has message.timestamp.type="+ts+": times come from many clocks", "omnibus topics config "+string(name)+" --set message.timestamp.type=LogAppendTime")
 		}
 	}
 	return missing, found
@@ -208,12 +208,12 @@ func judgeReplication(topics []bus.TopicInfo, brokers int) []Finding {
 		topics    []event.Topic
 	}{
 		{Fail, "no leader: nothing can be written or read", "start the brokers that hold them", nil},
-		{Fail, "min.insync.replicas is above the number of copies: no write is ever acknowledged", "set min.insync.replicas on the topics to less than their copies", nil},
+		{Fail, "min.insync.replicas is above the number of copies: no write is ever acknowledged", "omnibus topics config TOPIC --set min.insync.replicas=N, less than the copies", nil},
 		{Fail, "fewer copies in step than min.insync.replicas: writes are refused now", "start the brokers that hold the other copies", nil},
 		{Warn, "copies are not in step", "look at the brokers that hold them; it goes away by itself after a restart of one", nil},
 		{Warn, "one copy only on a cluster of several brokers: the events are gone with one disk", "give the topics three copies: reassign their partitions", nil},
-		{Warn, "as many copies as min.insync.replicas: no broker may be away", "set min.insync.replicas on the topics to less than their copies", nil},
-		{Warn, "acks=all may mean one copy: min.insync.replicas is 1", "set min.insync.replicas=2 on the topics", nil},
+		{Warn, "as many copies as min.insync.replicas: no broker may be away", "omnibus topics config TOPIC --set min.insync.replicas=N, less than the copies", nil},
+		{Warn, "acks=all may mean one copy: min.insync.replicas is 1", "omnibus topics config TOPIC --set min.insync.replicas=2", nil},
 	}
 	for _, t := range topics {
 		hit := map[int]bool{}
@@ -286,17 +286,17 @@ func judgeUndeclared(topics []bus.TopicInfo) []Finding {
 	if len(undeclared) > 0 {
 		found = append(found, Finding{
 			Warn, fmt.Sprintf("%s not in the catalogue: %s. Nothing checks what is published there", count(len(undeclared), "topic is", "topics are"), few(undeclared)),
-			"declare them in a schema file (--catalog DIR), or delete them",
+			"declare them in a schema file (--catalog DIR), or omnibus topics delete " + string(undeclared[0]),
 		})
 	}
 	if len(orphans) > 0 {
 		found = append(found, Finding{
 			Warn, fmt.Sprintf("dead letters of topics that are gone: %s. They cannot be sent again", few(orphans)),
-			"omnibus dlq export " + string(orphans[0].Source()) + " keeps them; then delete the topic",
+			"omnibus dlq export --topic " + string(orphans[0]) + " --out letters.ndjson keeps them; then omnibus topics delete " + string(orphans[0]),
 		})
 	}
 	if len(left) > 0 {
-		found = append(found, Finding{Warn, "left by a doctor that was killed: " + few(left), "delete them, if no other doctor is running"})
+		found = append(found, Finding{Warn, "left by a doctor that was killed: " + few(left), "omnibus topics delete " + string(left[0]) + ", if no other doctor is running"})
 	}
 	if len(found) == 0 {
 		found = append(found, Finding{OK, "every topic is declared, and every dead letter has its topic", ""})
