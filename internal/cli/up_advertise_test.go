@@ -12,12 +12,18 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/omninode-ai/omnibus/internal/parts"
 )
 
 // A container asks the address that it can reach, and is told the name to go on with.
 func TestUpTellsClientsTheNameThatItAdvertises(t *testing.T) {
 	s := newShell(t)
-	port := freePort(t)
+	ports, err := parts.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(ports[0])
 	out, in := io.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -62,18 +68,4 @@ func TestUpTellsClientsTheNameThatItAdvertises(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("exit %d, want 0", code)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
