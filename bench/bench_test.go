@@ -51,6 +51,17 @@ func TestEveryLaneHandlesItsEvents(t *testing.T) {
 	}
 }
 
+// TestRoundTripIsTheSame: the program gives back what it got.
+func TestRoundTripIsTheSame(t *testing.T) {
+	r, err := roundTrip(t.Context(), 5_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Same || r.Bytes == 0 {
+		t.Errorf("%+v, want the same", r)
+	}
+}
+
 // TestFailingKeyHoldsNobodyUp: were the partition to wait for the key, its others would be late by seconds.
 func TestFailingKeyHoldsNobodyUp(t *testing.T) {
 	const long = 5 * time.Second

@@ -49,7 +49,7 @@ func run(args []string, out, log io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(log)
 	flags.StringVar(&s.kafka, "kafka", os.Getenv("OMNIBUS_TEST_KAFKA"), "addresses of a Kafka cluster; \"start\" starts Apache Kafka; empty is the embedded broker")
-	flags.StringVar(&s.only, "run", "publish,consume,hot,latency,failing", "which parts, with commas between")
+	flags.StringVar(&s.only, "run", "publish,consume,hot,latency,failing", "which parts, with commas between; roundtrip, which has two brokers of its own, is only run where it is named")
 	flags.StringVar(&s.lanes, "lanes", "", "of publish and consume, only those whose name contains this (raw always runs)")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of publish and consume; the median counts")
 	flags.IntVar(&s.events, "events", 100_000, "events of a fast lane in one round")
@@ -149,13 +149,15 @@ func (s settings) part(ctx context.Context, on *target, name string, r *Report, 
 		r.Hot, err = hotPartition(ctx, on, 4_000)
 	case "latency":
 		r.Latency, err = openLoop(ctx, on, 10_000, long)
+	case "roundtrip":
+		r.RoundTrip, err = roundTrip(ctx, s.events)
 	case "failing":
 		if !s.short {
 			long = 30 * time.Second
 		}
 		r.Failing, err = failingKey(ctx, on, long)
 	default:
-		err = errors.New("no such part; there are publish, consume, hot, latency and failing")
+		err = errors.New("no such part; there are publish, consume, hot, latency, failing and roundtrip")
 	}
 	return err
 }

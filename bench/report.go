@@ -13,16 +13,17 @@ import (
 
 // Report is everything that was measured in one run.
 type Report struct {
-	Date    string   `json:"date"`
-	Machine string   `json:"machine"`
-	Broker  string   `json:"broker"`
-	Load    string   `json:"load"` // load average before the run: on a busy machine only ratios and CPU tell something
-	Publish []Row    `json:"publish,omitempty"`
-	Consume []Row    `json:"consume,omitempty"`
-	Hot     *Hot     `json:"hot,omitempty"`
-	Latency *Latency `json:"latency,omitempty"`
-	Failing *Failing `json:"failing,omitempty"`
-	Targets []Target `json:"targets"`
+	Date      string     `json:"date"`
+	Machine   string     `json:"machine"`
+	Broker    string     `json:"broker"`
+	Load      string     `json:"load"` // load average before the run: on a busy machine only ratios and CPU tell something
+	Publish   []Row      `json:"publish,omitempty"`
+	Consume   []Row      `json:"consume,omitempty"`
+	Hot       *Hot       `json:"hot,omitempty"`
+	Latency   *Latency   `json:"latency,omitempty"`
+	Failing   *Failing   `json:"failing,omitempty"`
+	RoundTrip *RoundTrip `json:"roundtrip,omitempty"`
+	Targets   []Target   `json:"targets"`
 }
 
 // Row is one lane: medians over the rounds. Ratio is against the raw client of the same round.
@@ -109,6 +110,14 @@ func (r Report) judge() []Target {
 		}
 		least("failing key handled whole and in order", 1, "%g", inOrder)
 	}
+	if t := r.RoundTrip; t != nil {
+		least("consume -o ndjson, events/s", 100_000, "%g", t.Consume)
+		same := 0.0
+		if t.Same {
+			same = 1
+		}
+		least("published again, byte for byte the same", 1, "%g", same)
+	}
 	return out
 }
 
@@ -142,6 +151,14 @@ func (r Report) table(out io.Writer) error {
 		line("  others, without it\t%.2f\t%.2f\t%.2f\t%.1f", f.Without.P50, f.Without.P95, f.Without.P99, f.Without.Max)
 		line("  others, with it\t%.2f\t%.2f\t%.2f\t%.1f", f.With.P50, f.With.P95, f.With.P99, f.With.Max)
 		line("  its own events: %d failed attempts, in order and whole: %v", f.Retries, f.InOrder)
+	}
+	if t := r.RoundTrip; t != nil {
+		line("\nround trip of %d events, %.0f MB\tevents/s", t.Events, float64(t.Bytes)/1e6)
+		line("  publish --batch -\t%.0f", t.Publish)
+		line("  consume -o ndjson\t%.0f", t.Consume)
+		line("  consume -o ndjson | publish --batch -\t%.0f", t.Pipe)
+		line("  consume -o ndjson, again\t%.0f", t.Again)
+		line("  byte for byte the same: %v", t.Same)
 	}
 	line("\ntarget\twanted\tgot")
 	for _, t := range r.judge() {

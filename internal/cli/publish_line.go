@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strconv"
 	"time"
 
@@ -125,7 +126,7 @@ func (m *lineMembers) line() (l batchLine, err error) {
 		}
 	}
 	if topic != nil {
-		l.topic = event.Topic(*topic)
+		l.topic = event.Topic(topic)
 	}
 	if l.key, err = m.bytes("key", m.key, m.keyB64); err != nil {
 		return l, err
@@ -151,8 +152,8 @@ func (m *lineMembers) event(l *batchLine) error {
 	if err != nil {
 		return err
 	}
-	if correlation != nil && *correlation != "" {
-		if l.correlation = event.CorrelationID(*correlation); !l.correlation.Valid() {
+	if len(correlation) > 0 {
+		if l.correlation = event.CorrelationID(correlation); !l.correlation.Valid() {
 			return fail(codeEvent, "the correlation id is not 1 to 128 printable characters").fix(`"correlation_id":"flow-7"`)
 		}
 	}
@@ -160,7 +161,7 @@ func (m *lineMembers) event(l *batchLine) error {
 	if err != nil || causation == nil {
 		return err
 	}
-	if l.causation, err = event.ParseID(*causation); err != nil {
+	if l.causation, err = event.ParseID(string(causation)); err != nil {
 		return fail(codeEvent, "the causation id is not a UUID").because("it is the event_id of the event that caused this one").fix("leave it out, or copy that event_id")
 	}
 	return nil
@@ -190,41 +191,54 @@ func (m *lineMembers) record(l *batchLine) error {
 		l.partition = int32(n)
 	}
 	at, err := m.text("timestamp", m.timestamp)
-	if err != nil || at == nil || *at == "" {
+	if err != nil || len(at) == 0 {
 		return err
 	}
-	if l.time, err = time.Parse(time.RFC3339Nano, *at); err != nil {
+	if l.time, err = time.Parse(time.RFC3339Nano, string(at)); err != nil {
 		return fail(codeEvent, `"timestamp" is not a time`).fix(`"timestamp":"2026-01-31T12:00:00.000Z"`)
 	}
 	return nil
 }
 
-// text is the string that a member holds; nil where there is none.
-func (*lineMembers) text(name string, value []byte) (*string, error) {
+// text is the string that a member holds; nil where there is none. It shares memory with the line where that has no escapes.
+func (*lineMembers) text(name string, value []byte) ([]byte, error) {
 	if value == nil {
-		return nil, nil //nolint:nilnil // no member is no text
+		return nil, nil
 	}
 	if value[0] != '"' {
 		return nil, fail(codeEvent, "%q is not a string", name).fix(`{"topic":"…","payload":{…},"key":"…"}`)
 	}
-	return new(jsonx.Text(value)), nil
+	return unquoted(value), nil
+}
+
+// unquoted is the bytes of a JSON string that has been read before.
+func unquoted(value []byte) []byte {
+	if bytes.IndexByte(value, '\\') >= 0 {
+		return []byte(jsonx.Text(value))
+	}
+	return value[1 : len(value)-1 : len(value)-1]
 }
 
 // bytes is what a member holds as text or as base64; nil where there is neither.
 func (m *lineMembers) bytes(name string, plain, b64 []byte) ([]byte, error) {
 	text, err := m.text(name, plain)
-	if err != nil {
+	if err != nil || b64 == nil {
+		return text, err
+	}
+	name += "_b64"
+	coded, err := m.text(name, b64)
+	switch {
+	case err != nil:
 		return nil, err
+	case text != nil:
+		return nil, fail(codeEvent, "%q is there twice, as text and as base64", name).fix("leave one of them out")
 	}
-	coded, err := m.text(name+"_b64", b64)
+	b := make([]byte, base64.StdEncoding.DecodedLen(len(coded)))
+	n, err := base64.StdEncoding.Decode(b, coded)
 	if err != nil {
-		return nil, err
+		return nil, fail(codeEvent, "%q is not base64", name).fix("base64 as RFC 4648 has it, with padding")
 	}
-	b, err := jsonx.FromTextOrBase64(text, coded)
-	if err != nil {
-		return nil, fail(codeEvent, "%q %s", name+"_b64", err).fix("base64 as RFC 4648 has it, with padding")
-	}
-	return b, nil
+	return b[:n], nil
 }
 
 // parseLineHeaders reads headers as "consume -o ndjson" writes them, or as {"name":"value"}.
@@ -232,7 +246,6 @@ func parseLineHeaders(b []byte) ([]bus.Header, error) {
 	if len(b) == 0 || string(b) == "[]" {
 		return nil, nil
 	}
-	wrong := fail(codeEvent, `"headers" cannot be read`).fix(`"headers":{"name":"value"}`)
 	if b[0] == '{' {
 		var (
 			out []bus.Header
@@ -241,37 +254,67 @@ func parseLineHeaders(b []byte) ([]bus.Header, error) {
 		err := jsonx.Each(b, func(name []byte, from, to int) {
 			bad = bad || b[from] != '"'
 			if !bad {
-				out = append(out, bus.Header{Name: string(name), Value: []byte(jsonx.Text(b[from:to]))})
+				out = append(out, bus.Header{Name: string(name), Value: unquoted(b[from:to])})
 			}
 		})
 		if err != nil || bad {
-			return nil, wrong
+			return nil, fail(codeEvent, `"headers" cannot be read`).because("the value of one of them is not a string").fix(`"headers":{"name":"value"}`)
 		}
 		return out, nil
 	}
-	var docs []struct {
-		Name     *string `json:"name"`
-		NameB64  *string `json:"name_b64"`
-		Value    *string `json:"value"`
-		ValueB64 *string `json:"value_b64"`
-	}
-	if err := jsonx.UnmarshalStrict(b, &docs); err != nil {
-		return nil, wrong
-	}
-	out := make([]bus.Header, 0, len(docs))
-	for _, d := range docs {
-		if d.Name == nil && d.NameB64 == nil {
-			return nil, wrong.because("one of them has no name")
-		}
-		doc := headerDoc{NameB64: d.NameB64, Value: d.Value, ValueB64: d.ValueB64}
-		if d.Name != nil {
-			doc.Name = *d.Name
-		}
-		h, member, err := doc.header()
-		if err != nil {
-			return nil, fail(codeEvent, "%q of a header %s", member, err).fix("base64 as RFC 4648 has it, with padding")
+	var (
+		out   []bus.Header
+		first error
+	)
+	err := jsonx.Elements(b, func(from, to int) {
+		h, err := parseLineHeader(b[from:to])
+		if first == nil {
+			first = err
 		}
 		out = append(out, h)
+	})
+	if err != nil {
+		return nil, fail(codeEvent, `"headers" cannot be read`).because("they are neither an object nor an array").fix(`"headers":{"name":"value"}`)
 	}
-	return out, nil
+	return out, first
+}
+
+// parseLineHeader reads a header as "consume -o ndjson" writes it.
+func parseLineHeader(b []byte) (h bus.Header, err error) {
+	var (
+		m                            lineMembers
+		name, nameB64, value, valB64 []byte
+		unknown                      bool
+	)
+	err = jsonx.Each(b, func(member []byte, from, to int) {
+		v := b[from:to]
+		if string(v) == "null" {
+			v = nil
+		}
+		switch string(member) {
+		case "name":
+			name = v
+		case "name_b64":
+			nameB64 = v
+		case "value":
+			value = v
+		case "value_b64":
+			valB64 = v
+		default:
+			unknown = true
+		}
+	})
+	if err != nil || unknown || name == nil && nameB64 == nil {
+		return h, fail(codeEvent, `"headers" cannot be read`).because("one of them has no name, or members that no header has").fix(`"headers":{"name":"value"}`)
+	}
+	if nameB64 != nil && string(name) == `""` { // as it is written beside the other
+		name = nil
+	}
+	text, err := m.bytes("name", name, nameB64)
+	if err != nil {
+		return h, err
+	}
+	h.Name = string(text)
+	h.Value, err = m.bytes("value", value, valB64)
+	return h, err
 }

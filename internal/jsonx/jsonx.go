@@ -116,6 +116,46 @@ func Each(object []byte, member func(name []byte, from, to int)) error {
 	return each(object, member)
 }
 
+// Elements calls element for every element of a JSON array: where it stands in array. It is strict, as [Unmarshal] is; elements
+// before an error have been called for.
+func Elements(array []byte, element func(from, to int)) error {
+	if i := blanks(array, 0); i < len(array) && array[i] == '[' && quickArray(array, i, 0) == len(array) {
+		for i = blanks(array, i+1); array[i] != ']'; i = blanks(array, i) {
+			from := i
+			i = quickValue(array, from, 1)
+			element(from, i)
+			if i = blanks(array, i); array[i] == ',' {
+				i = blanks(array, i+1)
+			}
+		}
+		return nil
+	}
+	return elements(array, element)
+}
+
+// elements is Elements by the decoder.
+func elements(array []byte, element func(from, to int)) error {
+	r := NewReader(array, Limits{Depth: 10_000})
+	defer r.Free()
+	if k := r.Peek(); k != '[' && k != 0 {
+		return r.fail(r.offset(), "not an array")
+	}
+	if _, err := r.Next(); err != nil {
+		return err
+	}
+	for r.Peek() != ']' {
+		value, err := r.dec.ReadValue()
+		if err != nil {
+			return r.syntax(err)
+		}
+		element(r.Offset()-len(value), r.Offset())
+	}
+	if _, err := r.Next(); err != nil {
+		return err
+	}
+	return r.End()
+}
+
 // each is Each by the decoder.
 func each(object []byte, member func(name []byte, from, to int)) error {
 	r := NewReader(object, Limits{Depth: 10_000})

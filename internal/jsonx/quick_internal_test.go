@@ -27,3 +27,21 @@ func FuzzEachAgrees(f *testing.F) {
 		}
 	})
 }
+
+// FuzzElementsAgree does the same for arrays.
+func FuzzElementsAgree(f *testing.F) {
+	for _, s := range []string{`[]`, ` [ 1 , "a" ,{"b":[ ]}, null ] `, `[1]`, `[1,]`, `[,1]`, `[1 2]`, `[[1],[]]`, `[1e5,2]`, `["\ud800"]`, `{}`, `1`, ``, `[`, `[{"a":1,"a":2}]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		read := func(each func([]byte, func(int, int)) error) (got [][2]int, err error) {
+			err = each(b, func(from, to int) { got = append(got, [2]int{from, to}) })
+			return got, err
+		}
+		quick, quickErr := read(Elements)
+		slow, slowErr := read(elements)
+		if (quickErr == nil) != (slowErr == nil) || slowErr == nil && !slices.Equal(quick, slow) {
+			t.Errorf("%q: %v %v, the decoder %v %v", b, quick, quickErr, slow, slowErr)
+		}
+	})
+}
