@@ -77,6 +77,7 @@ func appendRecord(b []byte, r bus.Record) []byte {
 	case jsonx.Keeps(r.Value):
 		b = append(append(b, `,"value":`...), r.Value...)
 	case r.Value == nil:
+		b = append(b, `,"value":null`...)
 	case utf8.Valid(r.Value):
 		b = appendBytes(append(b, ','), "value_text", r.Value, false)
 	default:
