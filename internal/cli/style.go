@@ -12,7 +12,7 @@ const (
 
 // paint styles s where the output takes colour.
 func (a *app) paint(style, s string) string {
-	if !a.color || s == "" {
+	if !a.color || s == "" || style == "" {
 		return s
 	}
 	return "\x1b[" + style + "m" + s + "\x1b[0m"

@@ -146,7 +146,12 @@ func TestOrderingHoldsUpOneKeyOnly(t *testing.T) {
 			}
 			to := cluster(t, c)
 			var turns []string
+			var last time.Duration
 			order, err := demo.Ordering(t.Context(), to, func(turn demo.Turn) {
+				if turn.After < last {
+					t.Errorf("told of %v after %v", turn.After, last)
+				}
+				last = turn.After
 				turns = append(turns, fmt.Sprintf("%s %d, attempt %d, %t", turn.Key, turn.Number, turn.Attempt, turn.Handled))
 			})
 			if err != nil {

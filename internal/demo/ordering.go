@@ -108,14 +108,15 @@ func (t *turns) handler(*bus.Bus) bus.Handler {
 		if e.Envelope.CorrelationID != t.flow {
 			return bus.Skip("not of this demonstration")
 		}
-		return t.turn(e.Envelope.ID, e.Payload.EntityID, e.Attempt, time.Now())
+		return t.turn(e.Envelope.ID, e.Payload.EntityID, e.Attempt)
 	}, bus.Retry(300*time.Millisecond, 600*time.Millisecond))
 }
 
-// turn handles one attempt.
-func (t *turns) turn(id event.ID, key string, attempt int, now time.Time) error {
+// turn handles one attempt. Turns are told one at a time, in the order of their times.
+func (t *turns) turn(id event.ID, key string, attempt int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	now := time.Now()
 	if t.began.IsZero() {
 		t.began = now
 	}
