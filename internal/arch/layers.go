@@ -42,6 +42,7 @@ var may = map[string]string{
 
 	// What builds and checks the rest.
 	"internal/selftest": "bus event internal/jsonx",
+	"internal/targets":  "bus event internal/jsonx",
 	"internal/demo":     "bus contracts/* event",
 	"internal/doctor":   "broker bus deadletter event internal/jsonx internal/near stack",
 	"internal/gen":      "event schema internal/jsonx",

@@ -78,6 +78,7 @@ const (
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 	codeUnwell     code = 1003
+	codeTarget     code = 1004
 )
 
 const exitInterrupted = 130

@@ -49,6 +49,8 @@ func TestEveryCommandPrintsOneJSONDocument(t *testing.T) {
 					t.Fatalf("exit %d, output %q; want 3 and none, as nothing runs", r.code, r.out)
 				}
 				out = r.stderr
+			case "bench": // whether the targets are met depends on the machine
+				out = s.run(t.Context(), "", args...).out
 			case "dlq release": // nobody is there to do it
 				r := s.run(t.Context(), "", args...)
 				if r.code != 9 {

@@ -66,7 +66,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
 		{"Omnibus itself", []*cobra.Command{newDemoCmd(a), newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
-		{"To look things up", []*cobra.Command{newExplainCmd(a)}},
+		{"To look things up", []*cobra.Command{newExplainCmd(a), newBenchCmd(a), newCompletionCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
 		for _, c := range part.commands {
@@ -74,6 +74,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 			cmd.AddCommand(c)
 		}
 	}
+	a.addCompletions(cmd)
 	return cmd
 }
 
