@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +64,11 @@ func checkTCP(_ context.Context, e *exam) []Finding {
 	return e.step(bus.Connected, func(a bus.Answer) []Finding {
 		return []Finding{{OK, fmt.Sprintf("%s takes connections, within %s", a.Addr, ms(a.Took)), ""}}
 	}, func(a bus.Answer) Finding {
-		return Finding{Fail, a.Addr + ": " + why(a.Err), "omnibus up, or " + e.elsewhere("start the broker there, or correct the address")}
+		fix := e.elsewhere("start the broker there, or correct the address")
+		if host, _, err := net.SplitHostPort(a.Addr); err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
+			fix = "omnibus up, or " + fix
+		}
+		return Finding{Fail, a.Addr + ": " + why(a.Err), fix}
 	})
 }
 
