@@ -25,6 +25,7 @@ func documents() map[string]any {
 		"catalog.list": catalogListDoc{}, "catalog.show": catalogShowDoc{},
 		"config.list": configListDoc{}, "config.path": configPathDoc{}, "config.set": configSetDoc{}, "config.use": configUseDoc{},
 		"bench": benchDoc{}, "completion": completionDoc{},
+		"cheat":       cheatDoc{},
 		"config.show": configDoc{}, "config.validate": configValidateDoc{},
 		"consume": struct {
 			Schema  string      `json:"schema"`

@@ -65,8 +65,8 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 		{"Events", []*cobra.Command{newPublishCmd(a), newConsumeCmd(a), newTailCmd(a), newTraceCmd(a)}},
 		{"What flows", []*cobra.Command{newTopicsCmd(a), newGroupsCmd(a), newLagCmd(a), newDLQCmd(a), newJobsCmd(a)}},
 		{"Contracts", []*cobra.Command{newCatalogCmd(a), newSchemaCmd(a)}},
-		{"Omnibus itself", []*cobra.Command{newDemoCmd(a), newSelftestCmd(a), newConfigCmd(a), newVersionCmd(a)}},
-		{"To look things up", []*cobra.Command{newExplainCmd(a), newBenchCmd(a), newCompletionCmd(a)}},
+		{"Omnibus itself", []*cobra.Command{newDemoCmd(a), newSelftestCmd(a), newBenchCmd(a), newConfigCmd(a), newVersionCmd(a)}},
+		{"To look things up", []*cobra.Command{newExplainCmd(a), newCheatCmd(a), newCompletionCmd(a)}},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
 		for _, c := range part.commands {
