@@ -54,6 +54,10 @@ func parkedKeyFollowsIntoTheDeadLetters(t *testing.T, r *stage) {
 	r.notes(5, 2)
 	r.Settle()
 	stop()
+	back, err := r.PlanReset(t.Context(), bus.Reset{Group: c.Group, To: bus.FromStart(0)})
+	if err != nil || back.Parked != 1 {
+		t.Errorf("a plan to move the group back knows of %d parked keys, %v; want 1", back.Parked, err)
+	}
 	r.Go(c, handler)
 	r.note("k00", 2)
 	r.note("k01", 2)

@@ -29,6 +29,10 @@ type ResetPlan struct {
 	Group string `json:"group"`
 	New   bool   `json:"new"` // the group does not exist yet
 	Moves []Move `json:"moves"`
+
+	// Parked is how many keys are parked in the partitions that move: their events follow into the dead letters wherever the group
+	// is, until they are released.
+	Parked int `json:"parked,omitzero"`
 }
 
 // Changes counts the partitions that move.
@@ -92,7 +96,19 @@ func (b *Bus) PlanReset(ctx context.Context, r Reset) (ResetPlan, error) {
 	for i, m := range moves {
 		moves[i] = move(m, aims[i])
 	}
-	return ResetPlan{Group: r.Group, New: !exists, Moves: moves}, nil
+	p := ResetPlan{Group: r.Group, New: !exists, Moves: moves}
+	parked, err := b.ParkedKeys(ctx, r.Group)
+	if err != nil {
+		return failed(err)
+	}
+	for _, k := range parked {
+		if slices.ContainsFunc(moves, func(m Move) bool {
+			return m.Moves() && m.Topic == k.Topic && m.TopicID == k.TopicID && m.Partition == k.Partition
+		}) {
+			p.Parked++
+		}
+	}
+	return p, nil
 }
 
 // idle reports whether the group exists. One that has members is an error.
