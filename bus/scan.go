@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -45,10 +46,11 @@ func FromEnd(n int64) Bound { return Bound{kind: fromEnd, n: n} }
 // Range says what to read.
 type Range struct {
 	Topics     []event.Glob
-	Partitions []int32 // nil: all
-	From, To   Bound   // per partition; To itself is not part of the range
-	Last       int     // > 0: the newest n across all partitions; From is ignored
-	Follow     bool    // go on with new records until ctx ends, also of topics that appear later; To is ignored
+	Partitions []int32         // nil: all
+	From, To   Bound           // per partition; To itself is not part of the range
+	Starts     map[int32]int64 // where each partition begins, in place of Partitions and From; nil: as those say
+	Last       int             // > 0: the newest n across all partitions; From is ignored
+	Follow     bool            // go on with new records until ctx ends, also of topics that appear later; To is ignored
 }
 
 // Scan reads r without a group: nothing is committed and nobody else is disturbed. Records of one partition come in the order
@@ -76,6 +78,48 @@ func (b *Bus) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	}
 }
 
+// Span is what a range is in one partition: the offsets From ≤ offset < To. How many records there are is not known before they
+// are read: markers and compaction leave holes.
+type Span struct {
+	Topic     event.Topic
+	Partition int32
+	From, To  int64
+}
+
+// Spans says what Scan would read of r now, by topic and partition, and reads nothing. With Follow, To is where the partition
+// ends now; with Last, From is where the log begins. Its errors are those of Scan.
+func (b *Bus) Spans(ctx context.Context, r Range) ([]Span, error) {
+	l, err := b.openReader()
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	cursors, err := l.find(ctx, r.Topics, r.partitions())
+	if err != nil {
+		return nil, err
+	}
+	limits, err := l.limits(ctx, r, cursors)
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]Span, 0, len(limits))
+	for c, at := range limits {
+		spans = append(spans, Span{c.topic, c.partition, at.next, max(at.next, at.to)})
+	}
+	slices.SortFunc(spans, func(x, y Span) int {
+		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
+	})
+	return spans, nil
+}
+
+// partitions are those that r means, nil: all.
+func (r Range) partitions() []int32 {
+	if r.Starts == nil {
+		return r.Partitions
+	}
+	return slices.Sorted(maps.Keys(r.Starts))
+}
+
 // scan delivers until deliver returns false.
 func (b *Bus) scan(ctx context.Context, r Range, deliver func(Record) bool) error {
 	l, err := b.openReader()
@@ -83,7 +127,7 @@ func (b *Bus) scan(ctx context.Context, r Range, deliver func(Record) bool) erro
 		return err
 	}
 	defer l.close()
-	cursors, err := l.find(ctx, r.Topics, r.Partitions)
+	cursors, err := l.find(ctx, r.Topics, r.partitions())
 	if err != nil {
 		return err
 	}
@@ -157,6 +201,11 @@ func (l *logReader) limits(ctx context.Context, r Range, cursors []*logCursor) (
 	from, err := resolve(r.From, start)
 	if err != nil {
 		return nil, err
+	}
+	for c := range from {
+		if at, ok := r.Starts[c.partition]; ok {
+			from[c] = at
+		}
 	}
 	if r.Last > 0 {
 		from = start

@@ -348,6 +348,33 @@ func TestScanBounds(t *testing.T) {
 	})
 }
 
+func TestScanStartsEachPartitionWhereItIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newLogRig(t)
+		r.create(3, nil, "t")
+		base := time.Now()
+		for i := range 9 {
+			r.writeAt("t", int32(i%3), base.Add(time.Duration(i)*time.Second), strconv.Itoa(i))
+		}
+		r.transact("t", 2, kgo.TryCommit, "9") // its marker is an offset too
+		rg := bus.Range{Topics: []event.Glob{"t"}, Starts: map[int32]int64{0: 1, 2: 2}, From: bus.AtOffset(100)}
+		if diff := cmp.Diff([]string{"3", "6", "8", "9"}, values(t, r.Bus, rg)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		spans, err := r.Spans(t.Context(), rg)
+		if diff := cmp.Diff([]bus.Span{{"t", 0, 1, 3}, {"t", 2, 2, 5}}, spans); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		spans, err = r.Spans(t.Context(), bus.Range{Topics: []event.Glob{"t*"}, From: bus.FromEnd(1), To: bus.AtOffset(2)})
+		if diff := cmp.Diff([]bus.Span{{"t", 0, 2, 2}, {"t", 1, 2, 2}, {"t", 2, 4, 4}}, spans); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		if _, err := r.Spans(t.Context(), bus.Range{Topics: []event.Glob{"t"}, Starts: map[int32]int64{7: 0}}); err == nil {
+			t.Error("no such partition: no error")
+		}
+	})
+}
+
 func TestScanMergesPartitionsByTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newLogRig(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -121,7 +122,7 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 	}
 	c := &consuming{a: a, o: o, keep: keep, printer: printer}
 	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
-		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o) }); err != nil {
+		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o, r) }); err != nil {
 			return err
 		}
 		if err := a.within(ctx, func(ctx context.Context) error { return o.nobodyElse(ctx, a, b) }); err != nil {
@@ -224,7 +225,7 @@ func (c *consuming) scan(ctx context.Context, b *bus.Bus, r bus.Range) error {
 }
 
 // topicsExist refuses names that the broker does not have. A pattern that matches nothing may match later.
-func (a *app) topicsExist(ctx context.Context, b *bus.Bus, o consumeOptions) error {
+func (a *app) topicsExist(ctx context.Context, b *bus.Bus, o consumeOptions, r bus.Range) error {
 	infos, err := b.Topics(ctx, o.topics...)
 	if err != nil {
 		return err
@@ -237,7 +238,7 @@ func (a *app) topicsExist(ctx context.Context, b *bus.Bus, o consumeOptions) err
 		return fail(codeEmpty, "no topic matches %s", quoted(patterns)).because("the broker has none by that name now").
 			fix("omnibus topics list").fix("--follow waits for topics that appear later")
 	}
-	for _, want := range o.partitions {
+	for _, want := range slices.Concat(r.Partitions, slices.Sorted(maps.Keys(r.Starts))) {
 		for _, t := range infos {
 			if !slices.ContainsFunc(t.Partitions, func(p bus.PartitionInfo) bool { return p.Partition == want }) {
 				return fail(codeTopic, "%s has no partition %d", t.Name, want).because("it has %s", count(len(t.Partitions), "partition", "partitions")).
@@ -315,17 +316,25 @@ func (o consumeOptions) bounds(a *app) (bus.Range, error) {
 	if o.offset == "" {
 		return r, nil
 	}
-	from, to, err := parseOffset(o.offset, now, a.zone)
+	offset, err := parseOffset(o.offset, now, a.zone)
 	if err != nil {
 		return r, wrong("--offset", o.offset, offsetGrammar)
 	}
-	if from.partition >= 0 {
-		if len(o.partitions) > 0 {
-			return r, fail(codeConflict, "--partition and --offset %s exclude each other", o.offset).because("both name a partition").fix("--offset %d", from.offset)
-		}
-		r.Partitions = []int32{from.partition}
+	if offset.starts != nil && len(o.partitions) > 0 {
+		return r, fail(codeConflict, "--partition and --offset %s exclude each other", o.offset).because("both name partitions").fix("use one of them")
 	}
-	r.From, r.To = from.bound(), to.bound()
+	if offset.to.kind != unset && o.follow {
+		return r, fail(codeConflict, "--follow and --offset %s exclude each other", o.offset).because("one goes on, the other ends").fix("use one of them")
+	}
+	if offset.to.kind != unset && o.to+o.until != "" {
+		return r, fail(codeConflict, "--to and --offset %s exclude each other", o.offset).because("both say where to end").fix("use one of them")
+	}
+	if r.Starts = offset.starts; r.Starts == nil {
+		r.From = offset.from.bound()
+	}
+	if offset.to.kind != unset {
+		r.To = offset.to.bound()
+	}
 	return r, nil
 }
 

@@ -179,18 +179,18 @@ func (o groupsResetOptions) reset(ctx context.Context, a *app, b *bus.Bus) (bus.
 		}
 		return r, nil
 	}
-	p, _, err := parseOffset(where, a.now(), a.zone)
-	if err != nil || strings.HasPrefix(where, "@") {
+	at, err := parseOffset(where, a.now(), a.zone)
+	if err != nil || strings.HasPrefix(where, "@") || len(at.starts) > 1 {
 		return r, fail(codeTime, "%q is not a value of --to", clip(o.to, 60)).
-			because("it is none of: %s, offset:1234, 3:1234 (partition:offset), +10, -10, group:NAME, file:NAME", positionGrammar).fix("--to earliest").fix("--to 2h")
+			because("it is none of: %s, offset:1234, 3:1234 (partition:offset), group:NAME, file:NAME", positionGrammar).fix("--to earliest").fix("--to 2h")
 	}
-	if p.partition >= 0 {
+	r.To = at.from.bound()
+	for partition, offset := range at.starts {
 		if len(r.Partitions) > 0 {
 			return r, fail(codeConflict, "--partition and --to %s both say which partition", o.to).fix("use one of them")
 		}
-		r.Partitions = []int32{p.partition}
+		r.Partitions, r.To = []int32{partition}, bus.AtOffset(offset)
 	}
-	r.To = p.bound()
 	return r, nil
 }
 

@@ -2,18 +2,18 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// position is a place in a log as people write it: a time, an offset, an offset of one partition, or a distance from an end.
+// position is a place in a log as people write it: a time, an offset, or a distance from an end.
 type position struct {
-	kind      positionKind
-	time      time.Time // atTime
-	offset    int64     // atOffset; the distance of fromStart and fromEnd
-	partition int32     // atOffset; -1 is every partition
+	kind   positionKind
+	time   time.Time // atTime
+	offset int64     // atOffset; the distance of fromStart and fromEnd
 }
 
 type positionKind int
@@ -29,10 +29,10 @@ const (
 )
 
 // positionGrammar is what the errors and the help say.
-const positionGrammar = "10m, 2h30m, 3d (ago), 14:05, today, yesterday, 2026-01-31, an RFC 3339 time, seconds since 1970, earliest, latest"
+const positionGrammar = "10m, 2h30m, 3d (ago), 14:05, today, yesterday, 2026-01-31, RFC 3339, s/ms/µs/ns since 1970, earliest, latest, +10, -10"
 
 // offsetGrammar is what --offset takes on top.
-const offsetGrammar = "earliest, latest, 1234, +10, -10, 3:1234 (partition:offset), @2h:@1h (from:to)"
+const offsetGrammar = "earliest, latest, 1234, +10, -10, 3:1234 (partition:offset), 0:12,1:40, @2h, @2h:@1h (from:to), @:@1h"
 
 // parseTime reads a time: ago, of the day, a date, RFC 3339, or a number since 1970 in seconds, milli-, micro- or
 // nanoseconds by its size.
@@ -52,11 +52,13 @@ func parseTime(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	}
 	for _, layout := range []string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			at := midnight.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second)
-			if at.After(now) {
-				at = at.AddDate(0, 0, -1)
+			at := func(day int) time.Time { // a day is not 24 hours where clocks change
+				return time.Date(now.Year(), now.Month(), day, t.Hour(), t.Minute(), t.Second(), 0, zone)
 			}
-			return at, nil
+			if today := at(now.Day()); !today.After(now) {
+				return today, nil
+			}
+			return at(now.Day() - 1), nil
 		}
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"} {
@@ -112,52 +114,78 @@ func fromEpoch(n int64) time.Time {
 	}
 }
 
-// parsePosition reads a time, "earliest" or "latest".
+// parsePosition reads a time, "earliest" or "latest", or a distance from one of those.
 func parsePosition(s string, now time.Time, zone *time.Location) (position, error) {
 	switch s {
 	case "earliest", "oldest", "start", "beginning":
-		return position{kind: earliest, partition: -1}, nil
+		return position{kind: earliest}, nil
 	case "latest", "newest", "end":
-		return position{kind: latest, partition: -1}, nil
+		return position{kind: latest}, nil
+	}
+	for sign, kind := range map[string]positionKind{"+": fromStart, "-": fromEnd} {
+		if n, ok := strings.CutPrefix(s, sign); ok {
+			offset, err := parseNumber(n)
+			return position{kind: kind, offset: offset}, err
+		}
 	}
 	t, err := parseTime(s, now, zone)
 	if err != nil {
 		return position{}, err
 	}
-	return position{kind: atTime, time: t, partition: -1}, nil
+	return position{kind: atTime, time: t}, nil
 }
 
-// parseOffset reads what --offset takes: a start, and an end where one is given.
-func parseOffset(s string, now time.Time, zone *time.Location) (from, to position, err error) {
+// parseNumber reads an offset, or a distance: digits only.
+func parseNumber(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || s[0] < '0' || s[0] > '9' {
+		return 0, fmt.Errorf("%q is not an offset", s)
+	}
+	return n, nil
+}
+
+// offsets are what --offset takes: a start and maybe an end, or where each of some partitions starts.
+type offsets struct {
+	from, to position
+	starts   map[int32]int64
+}
+
+func parseOffset(s string, now time.Time, zone *time.Location) (o offsets, err error) {
 	if times, ok := strings.CutPrefix(s, "@"); ok {
 		first, second, both := strings.Cut(times, ":@")
-		if from, err = parsePosition(first, now, zone); err != nil || !both {
-			return from, position{}, err
+		if o.from.kind = earliest; first != "" || !both {
+			if o.from, err = parsePosition(first, now, zone); err != nil {
+				return offsets{}, err
+			}
 		}
-		to, err = parsePosition(second, now, zone)
-		return from, to, err
-	}
-	from = position{partition: -1}
-	number := s
-	switch p, o, ok := strings.Cut(s, ":"); {
-	case s == "earliest" || s == "latest":
-		from, err = parsePosition(s, now, zone)
-		return from, position{}, err
-	case ok:
-		n, err := strconv.ParseInt(p, 10, 32)
-		if err != nil || n < 0 {
-			return position{}, position{}, fmt.Errorf("%q is not an offset", s)
+		if both {
+			o.to, err = parsePosition(second, now, zone)
 		}
-		from.partition, number, from.kind = int32(n), o, atOffset
-	case strings.HasPrefix(s, "+"):
-		from.kind, number = fromStart, s[1:]
-	case strings.HasPrefix(s, "-"):
-		from.kind, number = fromEnd, s[1:]
-	default:
-		from.kind = atOffset
+		return o, err
 	}
-	if from.offset, err = strconv.ParseInt(number, 10, 64); err != nil || from.offset < 0 {
-		return position{}, position{}, fmt.Errorf("%q is not an offset", s)
+	if strings.Contains(s, ":") {
+		o.starts = map[int32]int64{}
+		for one := range strings.SplitSeq(s, ",") {
+			partition, offset, _ := strings.Cut(one, ":")
+			p, err := parseNumber(partition)
+			if err != nil || p > math.MaxInt32 {
+				return offsets{}, fmt.Errorf("%q is not a partition", partition)
+			}
+			if _, twice := o.starts[int32(p)]; twice {
+				return offsets{}, fmt.Errorf("partition %d is there twice", p)
+			}
+			if o.starts[int32(p)], err = parseNumber(offset); err != nil {
+				return offsets{}, err
+			}
+		}
+		return o, nil
 	}
-	return from, position{}, nil
+	if n, err := parseNumber(s); err == nil {
+		o.from = position{kind: atOffset, offset: n}
+		return o, nil
+	}
+	if o.from, err = parsePosition(s, now, zone); err == nil && o.from.kind == atTime {
+		err = fmt.Errorf("%q is not an offset", s) // times have an @ before them
+	}
+	return o, err
 }

@@ -56,47 +56,87 @@ func TestParseTimeRefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestParseOffsetReadsItsGrammar(t *testing.T) {
-	allow := cmp.AllowUnexported(position{})
-	for _, c := range []struct {
-		in       string
-		from, to position
-	}{
-		{"earliest", position{kind: earliest, partition: -1}, position{}},
-		{"latest", position{kind: latest, partition: -1}, position{}},
-		{"0", position{kind: atOffset, partition: -1}, position{}},
-		{"1234", position{kind: atOffset, offset: 1234, partition: -1}, position{}},
-		{"+10", position{kind: fromStart, offset: 10, partition: -1}, position{}},
-		{"-10", position{kind: fromEnd, offset: 10, partition: -1}, position{}},
-		{"3:1234", position{kind: atOffset, offset: 1234, partition: 3}, position{}},
-		{"@2h", position{kind: atTime, time: noon.Add(-2 * time.Hour), partition: -1}, position{}},
-		{"@2h:@1h", position{kind: atTime, time: noon.Add(-2 * time.Hour), partition: -1}, position{kind: atTime, time: noon.Add(-time.Hour), partition: -1}},
-		{"@earliest:@11:00", position{kind: earliest, partition: -1}, position{kind: atTime, time: noon.Add(-time.Hour), partition: -1}},
+func TestParseTimeKeepsTheClockWhereItChanges(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	evening := time.Date(2026, 3, 29, 18, 0, 0, 0, berlin) // of the day whose third hour is left out
+	for in, want := range map[string]string{
+		"14:05": "2026-03-29T14:05:00+02:00", "01:30": "2026-03-29T01:30:00+01:00", "19:00": "2026-03-28T19:00:00+01:00", "yesterday": "2026-03-28T00:00:00+01:00",
+		"1d": "2026-03-28T17:00:00+01:00",
 	} {
-		from, to, err := parseOffset(c.in, noon, time.UTC)
-		if err != nil {
-			t.Errorf("parseOffset(%q): %v", c.in, err)
-			continue
-		}
-		if diff := cmp.Diff([2]position{c.from, c.to}, [2]position{from, to}, allow); diff != "" {
-			t.Errorf("parseOffset(%q) (-want +got):\n%s", c.in, diff)
+		if got, err := parseTime(in, evening, berlin); err != nil || got.In(berlin).Format(time.RFC3339) != want {
+			t.Errorf("parseTime(%q) = %s, %v, want %s", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "x", "-", "+", "--1", "1:2:3", "-1:5", "1:", ":1", "@", "@x", "@1h:@x", "9999999999999999999999", "4294967296:1"} {
-		if from, _, err := parseOffset(in, noon, time.UTC); err == nil {
-			t.Errorf("parseOffset(%q) = %+v, want an error", in, from)
+}
+
+func TestParsePositionReadsItsGrammar(t *testing.T) {
+	for in, want := range map[string]position{
+		"earliest": {kind: earliest}, "start": {kind: earliest}, "latest": {kind: latest}, "end": {kind: latest},
+		"+10": {kind: fromStart, offset: 10}, "-10": {kind: fromEnd, offset: 10}, "2h": {kind: atTime, time: noon.Add(-2 * time.Hour)},
+	} {
+		got, err := parsePosition(in, noon, time.UTC)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(position{})); err != nil || diff != "" {
+			t.Errorf("parsePosition(%q): %v (-want +got):\n%s", in, err, diff)
+		}
+	}
+	for _, in := range []string{"", "10", "+", "-", "-5m", "+-1", "--1", "+1h", "3:1234"} {
+		if got, err := parsePosition(in, noon, time.UTC); err == nil {
+			t.Errorf("parsePosition(%q) = %+v, want an error", in, got)
+		}
+	}
+}
+
+func TestParseOffsetReadsItsGrammar(t *testing.T) {
+	hour := position{kind: atTime, time: noon.Add(-time.Hour)}
+	for in, want := range map[string]offsets{
+		"earliest":         {from: position{kind: earliest}},
+		"start":            {from: position{kind: earliest}},
+		"latest":           {from: position{kind: latest}},
+		"0":                {from: position{kind: atOffset}},
+		"1234":             {from: position{kind: atOffset, offset: 1234}},
+		"1772000000":       {from: position{kind: atOffset, offset: 1772000000}},
+		"+10":              {from: position{kind: fromStart, offset: 10}},
+		"-10":              {from: position{kind: fromEnd, offset: 10}},
+		"3:1234":           {starts: map[int32]int64{3: 1234}},
+		"0:12,1:40":        {starts: map[int32]int64{0: 12, 1: 40}},
+		"@1h":              {from: hour},
+		"@1772000000":      {from: position{kind: atTime, time: time.Unix(1772000000, 0).UTC()}},
+		"@2h:@1h":          {from: position{kind: atTime, time: noon.Add(-2 * time.Hour)}, to: hour},
+		"@earliest:@11:00": {from: position{kind: earliest}, to: hour},
+		"@11:00":           {from: hour},
+		"@:@1h":            {from: position{kind: earliest}, to: hour},
+		"@-10:@-5":         {from: position{kind: fromEnd, offset: 10}, to: position{kind: fromEnd, offset: 5}},
+	} {
+		got, err := parseOffset(in, noon, time.UTC)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(position{}, offsets{})); err != nil || diff != "" {
+			t.Errorf("parseOffset(%q): %v (-want +got):\n%s", in, err, diff)
+		}
+	}
+	for _, in := range []string{
+		"", "x", "-", "+", "--1", "1:2:3", "-1:5", "1:", ":1", "@", "@x", "@1h:@x", "@1h:@", "9999999999999999999999", "4294967296:1", "1h", "0:1,", "0:1,0:2", "0:1,5", "+1:2",
+	} {
+		if o, err := parseOffset(in, noon, time.UTC); err == nil {
+			t.Errorf("parseOffset(%q) = %+v, want an error", in, o)
 		}
 	}
 }
 
 func FuzzParseOffset(f *testing.F) {
-	for _, s := range []string{"earliest", "3:1234", "@2h:@1h", "+10", "-1", "1772000000", "14:05"} {
+	for _, s := range []string{"earliest", "3:1234", "0:1,1:2", "@2h:@1h", "@:@1h", "+10", "-1", "1772000000", "14:05"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		from, to, err := parseOffset(s, noon, time.UTC)
-		if err == nil && (from.kind == unset || from.offset < 0 || from.partition < -1 || to.offset < 0) {
-			t.Errorf("parseOffset(%q) = %+v, %+v", s, from, to)
+		o, err := parseOffset(s, noon, time.UTC)
+		if err == nil && ((o.from.kind == unset) == (o.starts == nil) || o.from.offset < 0 || o.to.offset < 0) {
+			t.Errorf("parseOffset(%q) = %+v", s, o)
+		}
+		for p, at := range o.starts {
+			if p < 0 || at < 0 {
+				t.Errorf("parseOffset(%q) = %+v", s, o)
+			}
 		}
 		if at, err := parseTime(s, noon, time.UTC); err == nil && at.IsZero() && s != "0001-01-01" {
 			t.Errorf("parseTime(%q) is the zero time", s)

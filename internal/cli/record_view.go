@@ -77,6 +77,8 @@ func (v *view) doc() map[string]any {
 			d["value_text"] = *text
 		} else if b64 != nil {
 			d["value_b64"] = *b64
+		} else {
+			d["value"] = nil
 		}
 		return d
 	}

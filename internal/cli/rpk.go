@@ -42,7 +42,7 @@ func newRpkConsumeCmd(a *app) *cobra.Command {
 		Use: "consume", Hidden: true, Args: a.wantArgs(1, -1, "a TOPIC or a PATTERN"), Example: "omnibus consume TOPIC --limit 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o := a.flags.output; offset == "" && o != "" { // rpk's -o, where ours says how to print
-				if _, _, err := parseOffset(cmp.Or(rpkPosition(o), "earliest"), a.now(), a.zone); err == nil {
+				if _, err := parseOffset(cmp.Or(rpkPosition(o), "earliest"), a.now(), a.zone); err == nil {
 					offset, a.flags.output = o, ""
 				}
 			}

@@ -52,3 +52,17 @@ func TestKeeps(t *testing.T) {
 		}
 	}
 }
+
+// FuzzKeeps: the short way says nothing else than the library.
+func FuzzKeeps(f *testing.F) {
+	for _, s := range []string{`{"a":1.0,"b":[1,{"c":"x y"}],"d":null}`, `{"a":"\u0041"}`, `{"a" :1}`, `{"a":1,"a":2}`, "{\"a\":\"\u2028<>&\u007f\"}", `{"a":-0}`, `{}`, "{\"\xff\":1}"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		out, err := jsonx.Marshal(jsonx.Value(value))
+		want := len(value) > 0 && value[0] == '{' && err == nil && bytes.Equal(out, value)
+		if got := jsonx.Keeps(value); got != want {
+			t.Errorf("Keeps(%q) = %v, want %v", value, got, want)
+		}
+	})
+}
