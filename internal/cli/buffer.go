@@ -24,7 +24,7 @@ type buffered struct {
 
 func newBuffered(w io.Writer) *buffered {
 	b := &buffered{w: w}
-	b.timer = time.AfterFunc(time.Hour, b.late)
+	b.timer = time.AfterFunc(time.Hour, b.now)
 	b.timer.Stop()
 	return b
 }
@@ -45,7 +45,8 @@ func (b *buffered) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (b *buffered) late() {
+// now writes what is there. An error is that of the next Write.
+func (b *buffered) now() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.flush()

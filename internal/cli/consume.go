@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,8 @@ type consumeOptions struct {
 	groupFrom  string // which setting names the group, where the command line does not
 	peek       bool
 	failEmpty  bool
+	explain    bool
+	again      []string // the flags that hold for the rest of a scan that was stopped
 	filterOptions
 	printOptions
 }
@@ -82,6 +85,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 				o.last = 0
 			}
 			o.settle(a, cmd)
+			o.again = flagsAgain(cmd, o.fixedEnd(a))
 			return runConsume(cmd.Context(), a, *o)
 		},
 	}, formatPretty, formatLine, formatJSON, formatNDJSON, formatYAML, formatRaw, formatTemplate)
@@ -95,6 +99,7 @@ func consumeCmd(a *app, o *consumeOptions) *cobra.Command {
 	f.IntVarP(&o.limit, "limit", "n", 0, "end after `n` events that the filters let through")
 	o.filters(f)
 	o.printing(f)
+	f.BoolVar(&o.explain, "explain", false, "say what would be read and when that ends, and read nothing")
 	f.BoolVar(&o.failEmpty, "fail-empty", false, "exit with 3 where there is nothing to print")
 	f.StringVarP(&o.group, "group", "g", "", "read as this consumer `group` and commit what was printed")
 	f.BoolVar(&o.peek, "peek", false, "with --group: read from where it is, and commit nothing")
@@ -120,13 +125,16 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 	if err != nil {
 		return err
 	}
-	c := &consuming{a: a, o: o, keep: keep, printer: printer}
+	c := &consuming{a: a, o: o, keep: keep, printer: printer, began: a.now(), next: map[partitionKey]int64{}}
 	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
 		if err := a.within(ctx, func(ctx context.Context) error { return a.topicsExist(ctx, b, o, r) }); err != nil {
 			return err
 		}
 		if err := a.within(ctx, func(ctx context.Context) error { return o.nobodyElse(ctx, a, b) }); err != nil {
 			return err
+		}
+		if o.explain {
+			return a.within(ctx, func(ctx context.Context) error { return c.explain(ctx, b, r) })
 		}
 		if err := c.printer.begin(); err != nil {
 			return err
@@ -141,6 +149,10 @@ func runConsume(ctx context.Context, a *app, o consumeOptions) error {
 		}
 		if end := c.printer.end(); err == nil {
 			err = end
+		}
+		c.told.hide()
+		if ctx.Err() != nil && !o.follow && o.group == "" {
+			c.goOn(b, r)
 		}
 		if err == nil && ctx.Err() != nil {
 			return context.Canceled
@@ -161,6 +173,11 @@ type consuming struct {
 	seen    int // records looked at
 	failed  int // records that the filter failed on
 	first   *failure
+
+	began time.Time
+	next  map[partitionKey]int64 // behind what was looked at
+	spans []bus.Span             // what the scan is of, once that was asked for
+	told  *progress
 }
 
 // show prints rec if it is meant, and reports whether that was the last one wanted.
@@ -170,6 +187,10 @@ func (c *consuming) show(ctx context.Context, rec bus.Record) (enough bool, err 
 	meant, err := c.keep.matches(ctx, v)
 	if err == nil && meant {
 		err = c.printer.print(ctx, v)
+		if c.told != nil && c.a.terminal { // the two share a screen
+			c.told.hide()
+			c.printer.out.now()
+		}
 	}
 	if unfit, ok := errors.AsType[*unfitError](err); ok {
 		c.unfit(rec, unfit)
@@ -199,7 +220,7 @@ func (c *consuming) outcome() error {
 		return nil
 	case c.seen > 0 && c.o.failEmpty:
 		return fail(codeEmpty, "none of %s matches", count(c.seen, "record", "records")).because("the filters let none of them through").
-			fix("leave a filter out")
+			fix("--explain says what is read").fix("leave a filter out")
 	case c.o.failEmpty:
 		return fail(codeEmpty, "no events there").because("the range that was asked for is empty").fix("--from earliest")
 	case c.seen > 0:
@@ -219,6 +240,10 @@ func (c *consuming) scan(ctx context.Context, b *bus.Bus, r bus.Range) error {
 		enough, err := c.show(ctx, rec)
 		if err != nil || enough {
 			return err
+		}
+		if !c.o.follow {
+			c.next[partitionKey{rec.Topic, rec.Partition}] = rec.Offset + 1
+			c.tell(ctx, b, r)
 		}
 	}
 	return nil

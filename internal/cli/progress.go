@@ -46,6 +46,17 @@ func (a *app) startProgress(label string, total int64) *progress {
 	return p
 }
 
+// since counts from an earlier begin on, with what is said after the first second being due.
+func (p *progress) since(began time.Time) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = p.next.Add(began.Sub(p.began))
+	p.began = began
+}
+
 // at says that so many are done by now, if it is time to say something.
 func (p *progress) at(done int64) {
 	if p == nil {

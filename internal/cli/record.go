@@ -93,7 +93,7 @@ func appendBytes(b []byte, name string, v []byte, orBase64 bool) []byte {
 	case v == nil:
 		return append(b, "null"...)
 	case !orBase64 || utf8.Valid(v):
-		return jsonx.AppendQuote(b, string(v))
+		return jsonx.AppendQuote(b, v)
 	}
 	b = append(append(append(b, `null,"`...), name...), `_b64":"`...)
 	return append(base64.StdEncoding.AppendEncode(b, v), '"')

@@ -51,7 +51,7 @@ func UnmarshalStrict(b []byte, v any) error {
 }
 
 // AppendQuote appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, as no JSON string can hold it.
-func AppendQuote(b []byte, s string) []byte {
+func AppendQuote[Text ~string | ~[]byte](b []byte, s Text) []byte {
 	out, err := jsontext.AppendQuote(b, s)
 	_ = err // only says that s was not valid UTF-8, which out already mends
 	return out
