@@ -41,7 +41,8 @@ func newConsumeCmd(a *app) *cobra.Command {
 	cmd.Aliases = []string{"sub"}
 	cmd.Short = "Read events: what is there, or what comes"
 	cmd.Long = "Without --follow it reads what is there now and ends. It commits nothing, unless --group says for whom: then it reads on from\n" +
-		"where that group is, and commits what it has printed.\n\n" +
+		"where that group is, and commits what it has printed. KAFKA_CONSUMER_GROUP says it too where nothing else says what to look at;\n" +
+		"a group of the settings that is at work is refused.\n\n" +
 		"Filters come before --limit and after --last. --where is a jq expression over the record as -o ndjson prints it, with the\n" +
 		"members of the envelope beside it: .payload, .event_type, .correlation_id, .header.NAME, .key, .partition, .offset.\n\n" +
 		"Times: " + positionGrammar + ".\n--offset: " + offsetGrammar + ".\n\n" +

@@ -41,7 +41,7 @@ func settingTable() []setting {
 		{env: "KAFKA_SSL_CA", key: "ssl_ca", doc: "file of the certificates to trust"},
 		{env: "KAFKA_SSL_CERT", key: "ssl_cert", doc: "file of the client's certificate"},
 		{env: "KAFKA_SSL_KEY", key: "ssl_key", doc: "file of the client's key"},
-		{env: "KAFKA_CONSUMER_GROUP", key: "consumer_group", doc: "group of services that name none"},
+		{env: "KAFKA_CONSUMER_GROUP", key: "consumer_group", doc: "group of services that name none, and of a plain \"consume\""},
 		{env: "KAFKA_AUTO_OFFSET_RESET", key: "auto_offset_reset", fallback: "earliest", doc: "where a new group begins: earliest or latest"},
 		{env: "KAFKA_MAX_IN_FLIGHT", key: "max_in_flight", fallback: "100", doc: "handlers of a consumer that run at once"},
 		{env: "OMNIBUS_CATALOG", key: "catalog", flag: "catalog", doc: "directory of schema files; empty is the built-in catalogue"},
