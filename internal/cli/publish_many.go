@@ -59,10 +59,17 @@ type many struct {
 	told    *progress
 	pace    pace
 	stride  stride
-	topics  map[event.Topic]time.Time // zero: seen on the broker; else when it was missing
+	topics  map[event.Topic]missingTopic // those that were asked for; the zero value is one that is there
 	doc     batchDoc
 	worst   code // of what failed first
 	last    int  // the last item whose outcome is in the account
+}
+
+// missingTopic is since when a topic is not there, and what that means: to find out costs two seconds, and to explain it a
+// comparison with every name there is.
+type missingTopic struct {
+	since time.Time
+	err   error
 }
 
 // publishMany runs m on a bus, or in a dry run without one.
@@ -73,7 +80,7 @@ func (a *app) publishMany(ctx context.Context, o publishOptions, m *many) error 
 	}
 	m.a, m.pace.perSecond, m.stride.size = a, perSecond, strideFirst
 	m.doc = batchDoc{Schema: schemaOf("publish.batch"), DryRun: o.dryRun, Failures: []batchFailure{}}
-	m.topics = map[event.Topic]time.Time{}
+	m.topics = map[event.Topic]missingTopic{}
 	if o.dryRun {
 		cfg, err := a.busConfig(service)
 		if err != nil {
@@ -142,7 +149,7 @@ func (m *many) most() int {
 func (m *many) together(items []item) int {
 	for i, it := range items {
 		if it.err == nil {
-			if missing, asked := m.topics[topicOfOutgoing(it.out)]; !asked || !missing.IsZero() && m.a.now().Sub(missing) >= topicAgain {
+			if missing, asked := m.topics[topicOfOutgoing(it.out)]; !asked || missing.err != nil && m.a.now().Sub(missing.since) >= topicAgain {
 				return i + 1
 			}
 		}
@@ -185,8 +192,8 @@ func (m *many) send(ctx context.Context, items []item) error {
 			m.fail(it.number, it.err)
 			continue
 		}
-		if missing := m.topics[topicOfOutgoing(it.out)]; !missing.IsZero() && m.a.now().Sub(missing) < topicAgain {
-			m.fail(it.number, m.a.unknownTopic(topicOfOutgoing(it.out)))
+		if missing := m.topics[topicOfOutgoing(it.out)]; missing.err != nil && m.a.now().Sub(missing.since) < topicAgain {
+			m.fail(it.number, missing.err)
 			continue
 		}
 		out, numbers = append(out, it.out), append(numbers, it.number)
@@ -199,7 +206,7 @@ func (m *many) send(ctx context.Context, items []item) error {
 		topic := topicOfOutgoing(out[i])
 		switch {
 		case r.Err == nil:
-			m.topics[topic] = time.Time{}
+			m.topics[topic] = missingTopic{}
 			m.doc.Published++
 			m.doc.Acknowledged.add(numbers[i])
 		case errors.Is(r.Err, bus.ErrUnknown), errors.Is(r.Err, bus.ErrUnreachable):
@@ -213,10 +220,11 @@ func (m *many) send(ctx context.Context, items []item) error {
 				m.doc.Unknown.add(numbers[i])
 			}
 		default:
+			f := m.a.explain(r.Err)
 			if errors.Is(r.Err, bus.ErrUnknownTopic) {
-				m.topics[topic] = m.a.now()
+				m.topics[topic] = missingTopic{m.a.now(), f}
 			}
-			m.fail(numbers[i], r.Err)
+			m.fail(numbers[i], f)
 		}
 	}
 	m.told.at(int64(m.doc.Published))

@@ -162,7 +162,7 @@ func TestLinesOfATopicThatIsNotThereFailFast(t *testing.T) {
 	if r.code != 8 || !strings.Contains(r.out, "published 1000, failed 1000") {
 		t.Errorf("exit %d: %s%s", r.code, r.out, r.stderr)
 	}
-	if took := time.Since(began); took > time.Minute { // asking costs two seconds
+	if took := time.Since(began); took > 5*time.Minute { // asking costs two seconds, so that it would be half an hour
 		t.Errorf("it took %v: every line asked for the topic", took)
 	}
 }
