@@ -147,6 +147,19 @@ func wrongInputs() []wrong {
 		{name: "fault of no topic", line: cmdline("fault add --key join --topic x --error DROP"), exit: 2, code: "OMB-0203", says: "name no topic", advice: "leave out --topic"},
 		{name: "negative fault count", line: cmdline("fault add --key join --error DROP --count -1"), exit: 2, code: "OMB-0203", says: "negative", advice: "--help"},
 		{name: "not a fault ID", line: cmdline("fault clear first"), exit: 2, code: "OMB-0203", says: "a number", advice: "omnibus fault list"},
+		{name: "nothing to measure", line: cmdline("bench publsh"), exit: 2, code: "OMB-0204", says: "cannot be measured", advice: "did you mean publish?"},
+		{name: "not a rate to measure at", line: cmdline("bench --target fast"), exit: 2, code: "OMB-0203", says: "1/s to 1000k/s", advice: "--target 10k/s"},
+		{name: "too small to measure", line: cmdline("bench --size 1"), exit: 2, code: "OMB-0203", says: "64 bytes to 900 KiB", advice: "--size 1KiB"},
+		{name: "too short to measure", line: cmdline("bench --duration 1ms"), exit: 2, code: "OMB-0203", says: "100ms to 10m", advice: "--duration 15s"},
+		{name: "measuring nowhere", line: cmdline("bench --partitions 0"), exit: 2, code: "OMB-0203", says: "1 to 1000", advice: "--partitions 6"},
+		{name: "no shell", line: cmdline("completion"), exit: 2, code: "OMB-0204", says: "needs one of bash, zsh", advice: "omnibus completion bash"},
+		{name: "another shell", line: cmdline("completion tcsh"), exit: 2, code: "OMB-0204", says: "no completion for", advice: "omnibus completion bash"},
+		{name: "setting without a value", line: cmdline("config set bootstrap"), exit: 2, code: "OMB-0204", says: "is not NAME=VALUE", advice: "omnibus config set bootstrap=VALUE"},
+		{name: "unknown profile", line: cmdline("config use nowhere"), exit: 2, code: "OMB-0216", says: "no profile", advice: "omnibus config list"},
+		{name: "unknown check", line: cmdline("doctor nothing"), exit: 2, code: "OMB-0204", says: "there is no check", advice: "omnibus doctor --help"},
+		{name: "no group to delete", line: cmdline("groups delete"), exit: 2, code: "OMB-0204", says: "needs a GROUP", advice: "omnibus groups delete"},
+		{name: "no topic to delete", line: cmdline("topics delete"), exit: 2, code: "OMB-0204", says: "needs a TOPIC", advice: "omnibus topics delete"},
+		{name: "no file of topics", line: cmdline("topics apply -f none.yaml"), exit: 2, code: "OMB-0209", says: "no such file", advice: "check the name"},
 		// 3: not found
 		{name: "misspelt event type", line: publish("omninode.intelligence.event.quality_asessed.v1", "{}"), exit: 3, code: "OMB-0301", says: "neither the catalogue nor the broker", advice: "did you mean " + assessed},
 		{name: "unknown topic", line: cmdline("consume omninode.codegen.request.validat.v1"), exit: 3, code: "OMB-0301", says: "unknown topic", advice: "did you mean " + validate},
@@ -167,6 +180,11 @@ func wrongInputs() []wrong {
 		{name: "nothing runs", line: cmdline("status"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "nothing to make fail", line: cmdline("fault list"), exit: 3, code: "OMB-0305", says: "holds the data directory", advice: "omnibus up"},
 		{name: "unknown service", line: cmdline("up --embedded --services brige"), exit: 3, code: "OMB-0307", says: "there are: bridge", advice: "did you mean bridge?"},
+		{name: "unknown page", line: cmdline("cheat publsh"), exit: 3, code: "OMB-0310", says: "there are: consume", advice: "did you mean publish?"},
+		{name: "nothing to explain", line: cmdline("explain nothing.like.it"), exit: 3, code: "OMB-0310", says: "no error code, field", advice: "omnibus explain lists the codes"},
+		{name: "code that is none", line: cmdline("explain OMB-9999"), exit: 3, code: "OMB-0310", says: "nothing is called OMB-9999", advice: "omnibus explain lists the codes"},
+		{name: "no topic to delete there", line: cmdline("topics delete nothing.like.it"), exit: 3, code: "OMB-0301", says: "unknown topic", advice: "omnibus topics list"},
+		{name: "no group to delete there", line: cmdline("groups delete nobody"), exit: 3, code: "OMB-0302", says: "no group of that name", advice: "omnibus groups list"},
 		// 4: not reachable
 		{name: "broker away, by flag", line: cmdline("topics list -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
 		{name: "nothing to test", line: cmdline("selftest -b TAKEN"), exit: 4, code: "OMB-0401", says: "nothing listens there", advice: "config show --origin"},
@@ -231,8 +249,8 @@ func TestWrongInputSaysWhatWhyAndWhatNext(t *testing.T) {
 	if diff := cmp.Diff(before, ends(t, b)); diff != "" {
 		t.Errorf("wrong input was published (-before +after):\n%s", diff)
 	}
-	if len(inputs) < 100 {
-		t.Errorf("%d wrong inputs, want 100", len(inputs))
+	if len(inputs) < 150 {
+		t.Errorf("%d wrong inputs, want 150", len(inputs))
 	}
 }
 
