@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,15 +17,6 @@ import (
 )
 
 const root = "../.."
-
-func readme(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 // blocks are the code blocks of a language.
 func blocks(text, language string) []string {
@@ -40,7 +32,8 @@ func TestCommandsWork(t *testing.T) {
 	binary := build(t)
 	for page, atLeast := range map[string]int{
 		"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1, "docs/how-to/move-a-group.md": 12,
-		"docs/how-to/high-lag.md": 15, "docs/reference/trace.md": 5, "docs/reference/publish.md": 8,
+		"docs/how-to/high-lag.md": 15, "docs/how-to/schema-errors.md": 7, "docs/reference/trace.md": 5, "docs/reference/publish.md": 8,
+		"docs/tutorials/first-flow.md": 10, "docs/tutorials/fix-a-dead-letter.md": 12,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join(root, page))
@@ -131,32 +124,66 @@ func up(t *testing.T, binary string) string {
 }
 
 func TestCodeIsCopiedFromTheExamples(t *testing.T) {
-	text := readme(t)
-	found := regexp.MustCompile("(?s)<!-- (examples/[^ ]+) -->\n```go\n(.*?)```").FindAllStringSubmatch(text, -1)
-	if len(found) != len(blocks(text, "go")) || len(found) == 0 {
-		t.Fatalf("%d Go blocks name their example, there are %d", len(found), len(blocks(text, "go")))
-	}
-	for _, m := range found {
-		source, err := os.ReadFile(filepath.Join(root, m[1]))
-		if err != nil {
-			t.Fatal(err)
+	for _, page := range []string{"README.md", "docs/tutorials/first-flow.md"} {
+		text := read(t, page)
+		found := regexp.MustCompile("(?s)<!-- (examples/[^ ]+) -->\n```go\n(.*?)```").FindAllStringSubmatch(text, -1)
+		if len(found) != len(blocks(text, "go")) || len(found) == 0 {
+			t.Errorf("%s: %d Go blocks name their example, there are %d", page, len(found), len(blocks(text, "go")))
 		}
-		if !strings.Contains(string(source), m[2]) {
-			t.Errorf("the code that the README shows of %s is not in it", m[1])
+		for _, m := range found {
+			if !strings.Contains(read(t, m[1]), m[2]) {
+				t.Errorf("%s: the code that it shows of %s is not in it", page, m[1])
+			}
 		}
 	}
 }
 
+var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, page := range []string{"README.md", quickReference} {
-		b, err := os.ReadFile(filepath.Join(root, page))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(b), -1) {
+	for _, page := range append(pages(t), "README.md", "CONTRIBUTING.md") {
+		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
 			if _, err := os.Stat(filepath.Join(root, filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s: link to %s: %v", page, m[1], err)
 			}
 		}
 	}
+}
+
+// A page that nothing leads to is read by nobody.
+func TestEveryPageIsInTheIndex(t *testing.T) {
+	const index = "docs/README.md"
+	linked := map[string]bool{index: true}
+	for _, m := range link.FindAllStringSubmatch(read(t, index), -1) {
+		linked[filepath.Join("docs", m[1])] = true
+	}
+	for _, page := range pages(t) {
+		if !linked[page] && filepath.Dir(page) != filepath.Join("docs", "decisions") {
+			t.Errorf("%s has no link to %s", index, page)
+		}
+	}
+}
+
+// pages are those of the documentation.
+func pages(t *testing.T) (found []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".md") {
+			found = append(found, filepath.FromSlash(name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -21,7 +21,7 @@ func TestTranscriptsAreWhatCommandsPrint(t *testing.T) {
 	}
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the developer's own stack may be running
 	address, ran := "", 0
-	for _, block := range blocks(readme(t), "console") {
+	for _, block := range blocks(read(t, "README.md"), "console") {
 		command, want, _ := strings.Cut(block, "\n")
 		args, ok := strings.CutPrefix(command, "$ bin/omnibus ")
 		if !ok {
