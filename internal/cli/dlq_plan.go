@@ -242,7 +242,7 @@ func (o planOptions) onlyThePlan(given *pflag.FlagSet) error {
 
 func isGlobal(name string) bool {
 	switch name {
-	case "bootstrap", "catalog", "output", "quiet", "verbose", "timeout", "tz", "color", "no-input":
+	case "bootstrap", "catalog", "output", "quiet", "verbose", "timeout", "tz", "color", "no-input", "columns", "no-headers":
 		return true
 	}
 	return false

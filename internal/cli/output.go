@@ -97,8 +97,50 @@ func (t *table) lines() []string {
 }
 
 func (a *app) printTable(t *table) error {
+	if err := t.choose(a.flags.columns); err != nil {
+		return err
+	}
 	lines := t.lines()
-	return a.printf("%s\n", strings.Join(append([]string{a.paint(bold, lines[0])}, lines[1:]...), "\n"))
+	lines[0] = a.paint(bold, lines[0])
+	if a.flags.noHeaders {
+		lines = lines[1:]
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return a.printf("%s\n", strings.Join(lines, "\n"))
+}
+
+// choose keeps the columns with these names, in their order; without names it keeps all. Case does not matter.
+func (t *table) choose(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var at []int
+	for _, name := range names {
+		i := slices.IndexFunc(t.heads, func(h string) bool { return strings.EqualFold(strings.TrimSuffix(h, "#"), strings.TrimSpace(name)) })
+		if i < 0 {
+			var all []string
+			for _, h := range t.heads {
+				all = append(all, strings.ToLower(strings.TrimSuffix(h, "#")))
+			}
+			return fail(codeFlagValue, "%q is not a column of this table", clip(name, 60)).meant(strings.ToLower(name), all).
+				fix("--columns %s", shellWord(strings.Join(all, ",")))
+		}
+		at = append(at, i)
+	}
+	pick := func(cells []string) []string {
+		picked := make([]string, len(at))
+		for i, from := range at {
+			picked[i] = cells[from]
+		}
+		return picked
+	}
+	t.heads, t.width = pick(t.heads), nil
+	for i, row := range t.rows {
+		t.rows[i] = pick(row)
+	}
+	return nil
 }
 
 // field is one line of a description: a name and its value.

@@ -54,6 +54,17 @@ func scored(score string) string {
 	return `{"entity_id":"doc-1","quality_scores":{"overall":` + score + `},"timestamp":"2026-01-31T10:00:00.000Z"}`
 }
 
+func TestColumnsOfATableCanBeChosen(t *testing.T) {
+	s := filled(t)
+	if got, want := s.must(t, "", "lag", "--columns", "messages,group", "--no-headers"), "0  reader\n"; !strings.Contains(got, want) || strings.Contains(got, "MESSAGES") {
+		t.Errorf("lag printed\n%s\nwant a line %q and no heading", got, want)
+	}
+	r := s.run(t.Context(), "", "lag", "--columns", "mesages")
+	if r.code != 2 || !strings.Contains(r.stderr, "did you mean messages?") || r.out != "" {
+		t.Errorf("a column that is not there: exit %d, want 2 and the one that was meant\n%s%s", r.code, r.out, r.stderr)
+	}
+}
+
 func TestOutputsAreAsFrozen(t *testing.T) {
 	s := filled(t)
 	for _, c := range []struct{ name, line string }{

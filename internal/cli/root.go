@@ -22,6 +22,8 @@ type globals struct {
 	timeout            time.Duration
 	tz, color          string
 	noInput            bool
+	columns            []string
+	noHeaders          bool
 }
 
 // formatsKey is the annotation that lists what a command can print; the first is its default.
@@ -52,6 +54,8 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 	f.DurationVar(&a.flags.timeout, "timeout", 10*time.Second, "how long to wait for the bus, `duration` (OMNIBUS_TIMEOUT)")
 	f.StringVar(&a.flags.tz, "tz", "local", "`zone` of printed times: local, utc, Europe/Berlin (OMNIBUS_TZ)")
 	f.StringVar(&a.flags.color, "color", "auto", "`when` to colour: auto, always, never (OMNIBUS_COLOR)")
+	f.StringSliceVar(&a.flags.columns, "columns", nil, "only these `columns` of a table, in this order")
+	f.BoolVar(&a.flags.noHeaders, "no-headers", false, "tables without their heading")
 	f.BoolVar(&a.flags.noInput, "no-input", false, "never ask and never wait for typed input")
 	cmd.SetFlagErrorFunc(a.flagError)
 	cmd.SetHelpFunc(a.help)
