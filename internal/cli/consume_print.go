@@ -77,6 +77,7 @@ func (o printOptions) printer(a *app) (*recordPrinter, error) {
 			p.plain = a.appendRaw
 		case formatTemplate:
 			return nil, fail(codeTemplate, "-o template needs --format").because("that says what to print").fix(`--format '%%t[%%p]@%%o %%v\n'`)
+		default: // JSON is printed as it is
 		}
 	}
 	return p, nil

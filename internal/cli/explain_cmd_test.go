@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -137,7 +138,7 @@ func (s shell) screen(t *testing.T, line, addr string) string {
 	t.Helper()
 	words := shellWords(line)
 	for len(words) > 0 && strings.Contains(words[0], "=") {
-		s.env = append(s.env[:len(s.env):len(s.env)], words[0])
+		s.env = append(slices.Clip(s.env), words[0])
 		words = words[1:]
 	}
 	if len(words) == 0 || words[0] != "omnibus" {

@@ -231,22 +231,22 @@ func fieldsOf(s event.Spec) ([]explainField, error) {
 }
 
 // member reads the schema of a member, where it is a reference into $defs what that refers to.
-func (root memberSchema) member(b []byte) (memberSchema, error) {
-	var m memberSchema
-	if err := jsonx.Unmarshal(b, &m); err != nil {
-		return m, err
+func (m memberSchema) member(b []byte) (memberSchema, error) {
+	var of memberSchema
+	if err := jsonx.Unmarshal(b, &of); err != nil {
+		return of, err
 	}
-	if def, ok := root.Defs[strings.TrimPrefix(m.Ref, "#/$defs/")]; ok && m.Ref != "" {
-		doc := m.Description
-		if err := jsonx.Unmarshal(def, &m); err != nil {
-			return m, err
+	if def, ok := m.Defs[strings.TrimPrefix(of.Ref, "#/$defs/")]; ok && of.Ref != "" {
+		doc := of.Description
+		if err := jsonx.Unmarshal(def, &of); err != nil {
+			return of, err
 		}
 		if doc != "" {
-			m.Description = doc
+			of.Description = doc
 		}
-		m.Ref = ""
+		of.Ref = ""
 	}
-	return m, nil
+	return of, nil
 }
 
 // allowed says which values the schema takes, in a line.

@@ -142,7 +142,7 @@ func shapeOf(t reflect.Type) map[string]any {
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
 		return map[string]any{"type": "string"}
 	}
-	switch t.Kind() { //nolint:exhaustive // what documents have
+	switch t.Kind() {
 	case reflect.Pointer:
 		s := shapeOf(t.Elem())
 		if len(s) == 0 {
@@ -174,8 +174,7 @@ func shapeOf(t reflect.Type) map[string]any {
 }
 
 func membersOf(t reflect.Type, properties map[string]any, required *[]string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag := strings.Split(f.Tag.Get("json"), ",")
 		if f.Anonymous && tag[0] == "" {
 			inner := f.Type

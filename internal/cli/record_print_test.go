@@ -191,6 +191,7 @@ func untag(t *testing.T, n *yaml.Node) any {
 			list = append(list, untag(t, one))
 		}
 		return list
+	default:
 	}
 	switch n.Tag {
 	case "!!str":

@@ -104,6 +104,7 @@ func (p *recordPrinter) frame(b, text []byte, n int) ([]byte, error) {
 		if len(text) > 0 && text[0] == '"' {
 			return append(append(b, jsonx.Text(text)...), '\n'), nil
 		}
+	default: // as NDJSON
 	}
 	return append(append(b, text...), '\n'), nil
 }
