@@ -152,7 +152,8 @@ func (a *app) explainBus(err error) *failure {
 	case errors.Is(err, bus.ErrUnknown):
 		return fail(codeOutcome, "nobody can tell whether the event arrived").at("broker", "%s", where).
 			because("the broker did not acknowledge it in time; it may still arrive").
-			fix("publish it again with the same id: whoever reads it can tell that it is the same")
+			fix("publish it again with the same id: whoever reads it can tell that it is the same").
+			fix("omnibus doctor, which says whether the addresses that the brokers advertise can be reached")
 	case errors.Is(err, bus.ErrTruncated):
 		if e := consumerEnd(err); e != nil {
 			return fail(codeEmpty, "a consumer cannot go on: the log is not what it was reading").at("topic", "%s", e.Topic).
