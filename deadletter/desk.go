@@ -23,8 +23,9 @@ func StateTopics() []event.Topic { return []event.Topic{stateTopic, jobsTopic} }
 
 // Desk works on the dead letters of a cluster in one operator's name. It keeps nothing: what it knows it reads.
 type Desk struct {
-	bus *bus.Bus
-	by  string
+	bus     *bus.Bus
+	by      string
+	compile func(text string) (Transform, error) // nil: nothing can be transformed
 }
 
 // Open gives the desk of an operator. An empty name is that of the user who runs the program: user@host.

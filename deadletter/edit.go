@@ -91,6 +91,10 @@ func (d *Desk) storeDraft(ctx context.Context, l Letter, rec bus.Record) error {
 // allows, and the id and the type that l has, as far as l could be read; those of a foreign event may be missing. It is an
 // ErrInvalid where not.
 func (d *Desk) Check(l Letter, value []byte) error {
+	return d.check(l, value, map[event.Topic]*schema.Schema{})
+}
+
+func (d *Desk) check(l Letter, value []byte, compiled map[event.Topic]*schema.Schema) error {
 	e, err := event.Decode(value)
 	if err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrInvalid, err)
@@ -105,7 +109,7 @@ func (d *Desk) Check(l Letter, value []byte) error {
 	if l.EventType != "" && e.Type != l.EventType {
 		return fmt.Errorf("%w: %w", bus.ErrInvalid, fmt.Errorf("event_type must stay %s", l.EventType))
 	}
-	return d.valid(e, map[event.Topic]*schema.Schema{})
+	return d.valid(e, compiled)
 }
 
 // valid holds a payload against the schema that the catalogue has for it, if any, as consumers do. It keeps in compiled what it

@@ -52,6 +52,7 @@ type Job struct {
 	RunBy     string    `json:"-"`
 	UpdatedAt time.Time `json:"-"`
 	Problems  []Problem `json:"-"` // see [Snapshot]
+	Samples   []Sample  `json:"-"` // of what [Options.Transform] does; only a plan that was just made has them
 }
 
 // What the keys of the jobs topic begin with, and end with.

@@ -70,6 +70,7 @@ type Options struct {
 	KeepOrder   bool        `json:"keep_order,omitzero"`   // events of one key in the order of their origin, one after the other
 	StopRate    float64     `json:"stop_rate,omitzero"`    // default 0.5: stop when more than this part of what was sent failed again; 1 never stops
 	StopAfter   int         `json:"stop_after,omitzero"`   // default 20: but only once so many were sent
+	Transform   string      `json:"transform,omitzero"`    // what is done to each event before it is sent, see [Desk.Transforming]
 	Note        string      `json:"note,omitzero"`         // kept with each decision
 }
 
@@ -92,6 +93,8 @@ func (o Options) check(a Action) error {
 	switch {
 	case a.takes() == nil:
 		return fmt.Errorf("action %q: want retry, resolve, purge or restore", a)
+	case a != Retry && o.Transform != "":
+		return fmt.Errorf("%s: only what is sent again can be transformed", a)
 	case a == Retry && o.To.IsDLQ():
 		return fmt.Errorf("retry to %s: a dead-letter topic has no dead letters of its own", o.To)
 	case a == Retry && strings.HasPrefix(string(o.To), "_"):
@@ -129,6 +132,20 @@ func (d *Desk) Plan(ctx context.Context, a Action, s Selector, o Options) (*Job,
 	j.count(snap.Letters)
 	if j.Warnings, err = d.warnings(ctx, j, snap.Letters); err != nil {
 		return nil, err
+	}
+	fn, err := d.transform(o)
+	if err != nil {
+		return nil, err
+	}
+	if fn != nil {
+		samples, failed, err := d.rehearse(ctx, fn, snap.Letters)
+		if err != nil {
+			return nil, err
+		}
+		j.Samples = samples
+		if failed > 0 {
+			j.Warnings = append(j.Warnings, fmt.Sprintf("%d of %d cannot be transformed, or not into what their schema allows: they will not be sent", failed, len(snap.Letters)))
+		}
 	}
 	if err := d.store(ctx, j, itemsOf(snap.Letters)); err != nil {
 		return nil, err
@@ -208,9 +225,11 @@ func (d *Desk) warnings(ctx context.Context, j *Job, letters []Letter) ([]string
 	}
 	warn(over, "have come back %d times or more: they will be quarantined, not sent", limit)
 	warn(last, "have come back %d times: the next failure quarantines them", limit-1)
-	unfit, err := d.unfit(ctx, letters)
-	if err != nil {
-		return nil, err
+	unfit := 0
+	if j.Options.Transform == "" { // else that is held to the schema
+		if unfit, err = d.unfit(ctx, letters); err != nil {
+			return nil, err
+		}
 	}
 	warn(unfit, "are not what their schema allows, or no event: they will fail again unless they are edited or the schema has changed")
 	warn(groupless, "do not say which group failed: they are sent only with all groups")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/schema"
 )
 
 const (
@@ -68,6 +69,8 @@ type run struct {
 	idle     bool            // nothing was settled since later was last taken up
 	again    watch
 	pace     pace
+	change   Transform                      // nil: events are sent as they are
+	schemas  map[event.Topic]*schema.Schema // of what was transformed
 	claims   int
 	began    time.Time
 	looked   time.Time
@@ -94,11 +97,15 @@ func (d *Desk) openRun(ctx context.Context, jobID string) (*run, error) {
 	if j.State.Ended() {
 		return nil, fmt.Errorf("run job %s: %w", jobID, ErrEnded)
 	}
+	change, err := d.transform(j.Options)
+	if err != nil {
+		return nil, fmt.Errorf("run job %s: %w", jobID, err)
+	}
 	items, err := jobs.items(j)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{desk: d, job: j, id: newRunID(), takes: j.Selector.States, book: newLedger(), blocked: map[string]bool{}, stuck: map[string]bool{}, orders: jobs.next, began: now, looked: now}
+	r := &run{desk: d, job: j, id: newRunID(), takes: j.Selector.States, book: newLedger(), blocked: map[string]bool{}, stuck: map[string]bool{}, orders: jobs.next, began: now, looked: now, change: change, schemas: map[event.Topic]*schema.Schema{}}
 	if len(r.takes) == 0 {
 		r.takes = j.Action.takes()
 	}

@@ -133,6 +133,15 @@ func (r *run) wave(ctx context.Context, wave []sendable) error {
 			marked = append(marked, s)
 			decisions = append(decisions, r.decide(s, Quarantined, nil))
 		default:
+			if r.change != nil {
+				draft, err := r.desk.transformed(ctx, r.change, s.dead, s.draft, r.schemas)
+				if err != nil {
+					r.progress.fail(s.identity.ID(), err)
+					r.stuck[s.lane()] = true
+					continue
+				}
+				s.draft = draft
+			}
 			send = append(send, again(s.dead, s.draft, r.job.target(s.identity), r.job.Options.AllGroups))
 			sent = append(sent, s)
 		}

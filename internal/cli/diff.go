@@ -57,3 +57,19 @@ func diffLines(before, after string) []string {
 	}
 	return out
 }
+
+// printDiff writes what diffLines found, and an empty line.
+func (a *app) printDiff(lines []string) error {
+	for _, line := range lines {
+		switch line[:1] {
+		case "-":
+			line = a.paint(red, line)
+		case "+":
+			line = a.paint(green, line)
+		}
+		if err := a.printf("%s\n", line); err != nil {
+			return err
+		}
+	}
+	return a.printf("\n")
+}

@@ -22,7 +22,9 @@ omnibus dlq retry 3f9a1c2b77d0 --group bridge`,
 
 // withDesk runs fn with the desk of whoever runs this command.
 func (a *app) withDesk(ctx context.Context, fn func(ctx context.Context, d *deadletter.Desk) error) error {
-	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error { return fn(ctx, deadletter.Open(b, "")) })
+	return a.withBus(ctx, func(ctx context.Context, b *bus.Bus) error {
+		return fn(ctx, deadletter.Open(b, "").Transforming(transformOf))
+	})
 }
 
 // tellProblems notes records of decisions that could not be read.

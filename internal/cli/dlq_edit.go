@@ -105,22 +105,7 @@ func (a *app) printDraft(doc dlqEditDoc) error {
 		a.hint("nothing was changed")
 		return nil
 	}
-	for _, line := range doc.Diff {
-		style := ""
-		switch line[:1] {
-		case "-":
-			style = red
-		case "+":
-			style = green
-		}
-		if style != "" {
-			line = a.paint(style, line)
-		}
-		if err := a.printf("%s\n", line); err != nil {
-			return err
-		}
-	}
-	if err := a.printf("\n"); err != nil {
+	if err := a.printDiff(doc.Diff); err != nil {
 		return err
 	}
 	return a.printFields(field{"draft of", doc.ID}, field{"state", doc.State}, field{"to send it", doc.Next})

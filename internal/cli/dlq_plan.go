@@ -32,6 +32,7 @@ type planOptions struct {
 	maxRetries int
 	stopRate   float64
 	keepOrder  bool
+	transform  string
 
 	dlqTopic string // hidden, of the quick reference, as limit
 	limit    int
@@ -42,6 +43,7 @@ type planDoc struct {
 	Executed bool               `json:"executed"`
 	Job      jobItem            `json:"job"`
 	Causes   []deadletter.Cause `json:"causes"`
+	Samples  []sampleItem       `json:"samples,omitzero"` // of what --transform does
 	Warnings []string           `json:"warnings"`
 	Next     string             `json:"next,omitzero"` // the command that does it, or goes on
 }
@@ -59,6 +61,7 @@ func newDLQRetryCmd(a *app) *cobra.Command {
 	cmd.Example = `omnibus dlq retry 3f9a1c2b77d0
 omnibus dlq retry omninode.codegen.request.validate.v1 --group codegen --rate 50/s
 omnibus dlq retry --since 2h --class retries_exhausted --execute
+omnibus dlq retry 3f9a1c2b77d0 --transform '.payload.content = .payload.contnt | del(.payload.contnt)'
 omnibus dlq retry --execute --plan 7f3a2b9c`
 	f := cmd.Flags()
 	f.StringVar(&o.to, "to", "", "send to this `topic`, in place of where each came from")
@@ -67,6 +70,7 @@ omnibus dlq retry --execute --plan 7f3a2b9c`
 	f.StringVar(&o.rate, "rate", "50/s", "how many at most: `n/s`, n/m or max")
 	f.IntVar(&o.maxRetries, "max-retries", 3, "quarantine what has come back `n` times")
 	f.Float64Var(&o.stopRate, "stop-rate", 0.5, "end when more than this `part` of what was sent failed again; 1 never does")
+	f.StringVar(&o.transform, "transform", "", "change each event by a jq `expression` before it is sent; the original stays")
 	f.BoolVar(&o.keepOrder, "keep-order", false, "events of one key in their order, one after the other")
 	f.StringVar(&o.dlqTopic, "dlq-topic", "", "")
 	f.IntVar(&o.limit, "limit", 0, "")
@@ -185,12 +189,17 @@ func (o planOptions) options() (deadletter.Options, error) {
 	if to := event.Topic(o.to); to.IsDLQ() || strings.HasPrefix(o.to, "_") {
 		return out, fail(codeFlagValue, "%s takes no events of yours", to).because("it is a dead-letter or an internal topic").fix("--to %s", to.Source())
 	}
+	if o.transform != "" {
+		if _, err := compileJQ("--transform", o.transform); err != nil {
+			return out, err
+		}
+	}
 	rate, err := parseRate(o.rate)
 	if err != nil {
 		return out, err
 	}
 	out.To, out.AllGroups, out.PerSecond = event.Topic(o.to), o.allGroups, rate
-	out.MaxRedrives, out.StopRate, out.KeepOrder = o.maxRetries, o.stopRate, o.keepOrder
+	out.MaxRedrives, out.StopRate, out.KeepOrder, out.Transform = o.maxRetries, o.stopRate, o.keepOrder, o.transform
 	return out, nil
 }
 
@@ -345,6 +354,9 @@ func (a *app) askThenRun(ctx context.Context, d *deadletter.Desk, o planOptions,
 
 func planDocOf(job *deadletter.Job, schema string) planDoc {
 	doc := planDoc{Schema: schemaOf(schema), Job: jobItemOf(*job), Causes: job.Causes, Warnings: append([]string{}, job.Warnings...)}
+	for _, s := range job.Samples {
+		doc.Samples = append(doc.Samples, sampleItem{s.ID, diffLines(indented(s.Before), indented(s.After))})
+	}
 	if doc.Causes == nil {
 		doc.Causes = []deadletter.Cause{}
 	}
@@ -356,7 +368,7 @@ func (a *app) printPlan(job *deadletter.Job) error {
 	fields := []field{{"plan", job.ID}, {"to", string(job.Action) + " " + count(job.Total, "dead letter", "dead letters")}}
 	if job.Action == deadletter.Retry {
 		fields = append(fields, field{"handled by", handledBy(job.Options)}, field{"sent to", cmp.Or(string(job.Options.To), "where each came from")},
-			field{"rate", rateText(job.Options.PerSecond)})
+			field{"rate", rateText(job.Options.PerSecond)}, field{"transform", job.Options.Transform})
 	}
 	fields = append(fields, field{"note", job.Options.Note})
 	for _, w := range job.Warnings {
@@ -372,7 +384,10 @@ func (a *app) printPlan(job *deadletter.Job) error {
 	for _, c := range job.Causes {
 		t.add(strconv.Itoa(c.Count), c.Fingerprint, c.ConsumerGroup, string(c.Topic), c.Class, clip(oneLine(c.Message), 60))
 	}
-	return a.printTable(t)
+	if err := a.printTable(t); err != nil {
+		return err
+	}
+	return a.printSamples(job.Samples)
 }
 
 func handledBy(o deadletter.Options) string {
