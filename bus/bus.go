@@ -243,6 +243,8 @@ func (b *Bus) options() ([]kgo.Opt, error) {
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.MetadataMaxAge(10 * time.Second),
 		kgo.MaxDecompressBatchBytes(64 << 20),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // an event of a transaction that was taken back never happened
+		kgo.KeepControlRecords(),                     // positions have to pass the ends of transactions too
 		kgo.RetryTimeout(20 * time.Second),
 		kgo.WithLogger(clientLog{b.log}),
 		kgo.DisableClientMetrics(),

@@ -23,6 +23,7 @@ import (
 type delivered struct {
 	offset int64
 	key    uint64
+	marker bool // the end of a transaction: there is nothing to handle
 	record *kgo.Record
 }
 

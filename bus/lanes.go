@@ -133,6 +133,10 @@ func (s *lanes) admit(p *partition, d delivered, now time.Time) {
 	if !p.track.deliver(d.offset) {
 		return
 	}
+	if d.marker {
+		p.track.settle(d.offset)
+		return
+	}
 	l := p.lanes[d.key]
 	if l == nil {
 		l = p.newLane(d.key)

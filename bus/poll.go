@@ -102,7 +102,7 @@ func (c *consumer) handOver(fetches kgo.Fetches) {
 			return
 		}
 		for _, r := range f.Records {
-			c.lanes.add(p, delivered{offset: r.Offset, key: c.laneKey(p, r), record: r}, now)
+			c.lanes.add(p, delivered{offset: r.Offset, key: c.laneKey(p, r), marker: r.Attrs.IsControl(), record: r}, now)
 		}
 		if p.stalled() && !c.paused[p] {
 			c.paused[p] = true
