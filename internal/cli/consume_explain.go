@@ -41,7 +41,7 @@ func (c *consuming) explain(ctx context.Context, b *bus.Bus, r bus.Range) error 
 		return err
 	}
 	doc := consumeExplainDoc{
-		Schema: schemaOf("consume.explain"), Partitions: []explainSpan{}, Last: c.o.last, Filters: c.o.filterOptions.words(), Ends: c.o.ends(), Commits: c.o.commits(),
+		Schema: schemaOf("consume.explain"), Partitions: []explainSpan{}, Last: c.o.last, Filters: c.o.words(), Ends: c.o.ends(), Commits: c.o.commits(),
 	}
 	t := newTable("TOPIC", "PARTITION#", "FROM#", "TO#", "OFFSETS#")
 	for _, s := range spans {

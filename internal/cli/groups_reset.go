@@ -247,8 +247,8 @@ func resetDocOf(plan bus.ResetPlan, kept bus.KeptPlan) groupsResetDoc {
 		doc.Warnings = append(doc.Warnings, fmt.Sprintf("there is no group %s: this makes it", plan.Group))
 	}
 	if plan.Parked > 0 {
-		doc.Warnings = append(doc.Warnings, fmt.Sprintf("%s parked: their events follow into the dead letters until they are released, see omnibus dlq parked",
-			count(plan.Parked, "key is", "keys are")))
+		doc.Warnings = append(doc.Warnings, count(plan.Parked, "key is", "keys are")+
+			" parked: their events follow into the dead letters until they are released, see omnibus dlq parked")
 	}
 	if doc.PassedOver > 0 {
 		doc.Warnings = append(doc.Warnings, fmt.Sprintf("%s will be passed over: group %s never handles them", counted(doc.PassedOver), plan.Group))

@@ -31,6 +31,7 @@ func documents() map[string]any {
 			Schema  string      `json:"schema"`
 			Records []recordDoc `json:"records"`
 		}{},
+		"consume.explain": consumeExplainDoc{},
 		"demo":            demoDoc{},
 		"dlq.edit":        dlqEditDoc{},
 		"dlq.export":      dlqExportDoc{},

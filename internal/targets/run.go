@@ -124,6 +124,7 @@ func (r *run) sizePaced() {
 		d = 0
 	case All, Publish:
 		d -= r.cfg.Duration / 3
+	case RoundTrip:
 	}
 	r.paced = int(r.cfg.Rate * d.Seconds())
 	r.due = make([]time.Duration, r.paced)
@@ -333,6 +334,7 @@ func (r *run) results() []Result {
 		return []Result{latencies, throughput(r.full, r.fullTook)}
 	case Consume:
 		return []Result{throughput(r.full, r.fullTook), deadLetters(r.dead, r.full)}
+	case All, RoundTrip:
 	}
 	out := []Result{latencies, latency("Event Processing Latency (p95)", process, 0.95, processingLimit)}
 	if r.cfg.Mode == All {
