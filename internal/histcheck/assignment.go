@@ -37,6 +37,7 @@ type repeat struct {
 	event   int32
 	offset  int64
 	settled int64 // when
+	taken   int64 // when the last position that had been committed by then was read
 }
 
 // life is what is known of the process of a ledger.
@@ -143,7 +144,7 @@ func (c *checker) judge(a *assignment, r repeat) {
 	at := place(a.part, r.offset)
 	age := a.endedAt - r.settled
 	switch within := c.in.CommitWithin; {
-	case a.taken > 0 && r.settled < a.taken-c.slack():
+	case r.taken > 0 && r.settled < r.taken-c.slack():
 		c.rep.find(H8, where, "%s %sit was settled before a position of its partition was read that was then committed", at, before)
 	case a.spared[r.offset] || c.faulty(r.settled, a.endedAt):
 		c.excuse(a)

@@ -472,6 +472,24 @@ func TestChecks(t *testing.T) {
 			f fault.off broker
 			wait 15s
 			` + handled("d", "a/1", "b/1")}},
+		{name: "handled again by one who had it meanwhile, and committed after", story: story{log: "a/1 b/1", ledgers: published("a/1", "b/1") + `
+			c assign @0
+			f fault.on coordinator
+			c start a/1 @0
+			c done @0
+			wait 500ms
+			d assign @0
+			d start a/1 @0
+			d done @0
+			d lost
+			d exit
+			wait 2s
+			c commit @1
+			f fault.off coordinator
+			c start b/1 @1
+			c done @1
+			c commit @2
+			c exit`}},
 		{name: "handled again after a clean stop", want: histcheck.H8, says: "ended with its process, which commits", story: story{log: "a/1", ledgers: published("a/1") + `
 			c assign @0
 			c start a/1 @0

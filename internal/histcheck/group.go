@@ -186,6 +186,7 @@ func (c *checker) wall(ms uint32) int64 { return c.first + int64(ms-1)*1e6 }
 // repeated notes that a began what had been settled.
 func (c *checker) repeated(a *assignment, p *groupLog, r repeat) {
 	by := c.given[p.settledBy[r.offset-p.log.base]]
+	r.taken = by.taken // what it commits later cannot be known to who has the partition now
 	switch {
 	case by.id > a.id: // a was overtaken, and does not know it yet
 		c.rep.Zombies++
