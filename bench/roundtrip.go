@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -187,7 +188,7 @@ func (d *digests) Write(p []byte) (int, error) {
 func (d *digests) sum() map[string]string {
 	out := map[string]string{}
 	for partition, sum := range d.sums {
-		out[partition] = fmt.Sprintf("%x", sum.Sum(nil))
+		out[partition] = hex.EncodeToString(sum.Sum(nil))
 	}
 	return out
 }
