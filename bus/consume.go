@@ -88,13 +88,30 @@ var (
 // does not exist or was deleted meanwhile (ErrUnknownTopic), a log that was cut before it was read or a topic that was made anew
 // under its name (ErrTruncated), a refused login (ErrUnauthorized).
 func (b *Bus) Consume(ctx context.Context, cfg Consumer, handlers ...Handler) error {
-	c, err := b.newConsumer(ctx, cfg.withDefaults(), handlers)
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		return nil // it ended before it began
+	var existing map[event.Topic]map[int32]bool // since the first time
+	for {
+		c, err := b.newConsumer(ctx, cfg.withDefaults(), handlers)
+		switch {
+		case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+			return nil // it ended before it began
+		case err != nil && existing != nil && errors.Is(err, ErrUnreachable): // an outage ends no consumer that has begun
+			waitFor(ctx, time.Second)
+			continue
+		case err != nil:
+			return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
+		case existing != nil:
+			c.existing = existing
+		}
+		existing = c.existing
+		err = b.consume(ctx, c)
+		if abandoned := (*AbandonedError)(nil); ctx.Err() != nil || !errors.Is(err, errOvertaken) || errors.As(err, &abandoned) {
+			return err
+		}
+		b.log.WarnContext(ctx, "beginning anew", slog.String("group", cfg.Group), slog.String("why", err.Error()))
 	}
-	if err != nil {
-		return &Error{Op: "consume", Partition: -1, Offset: -1, Err: err}
-	}
+}
+
+func (b *Bus) consume(ctx context.Context, c *consumer) error {
 	b.running.add(c)
 	defer b.running.remove(c)
 	if c.cfg.Broadcast {

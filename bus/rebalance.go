@@ -133,17 +133,6 @@ func (c *consumer) adjustOffsets(ctx context.Context, offsets map[string]map[int
 	return offsets, nil
 }
 
-// assigned is called at the end of every rebalance, when all that was taken away has been revoked: what is left is ours, also
-// where the group has taken us for a new member.
-func (c *consumer) assigned(_ context.Context, client *kgo.Client, _ map[string][]int32) {
-	member, _ := client.GroupMetadata()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, p := range c.lanes.parts {
-		p.member = member
-	}
-}
-
 func (id partitionID) at(offset int64) Coordinates {
 	return Coordinates{Topic: event.Topic(id.topic), Partition: id.partition, Offset: offset}
 }
