@@ -263,8 +263,8 @@ func TestAGroupPassesFromUsToNeighboursAndBack(t *testing.T) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, f := setUp(t)
+			group := "passed-on-" + string(f.topic) // the others run beside this one
 			const (
-				group    = "passed-on"
 				keys     = 12
 				each     = 5
 				theirEnd = 5 // as many they leave to us
