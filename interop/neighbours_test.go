@@ -263,7 +263,7 @@ func TestAGroupPassesFromUsToNeighboursAndBack(t *testing.T) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, f := setUp(t)
-			group := "passed-on-" + string(f.topic) // the others run beside this one
+			group := "passed-on-" + f.topic // the others run beside this one
 			const (
 				keys     = 12
 				each     = 5
