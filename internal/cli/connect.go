@@ -13,6 +13,7 @@ import (
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/contracts"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // service is the name of the command line in the source of what it publishes.
@@ -79,13 +80,13 @@ func (a *app) badSettings(err error) *failure {
 	for {
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range several.Unwrap() {
-				f.at("setting", "%s", a.withOrigin(oneLine(e.Error())))
+				f.at("setting", "%s", a.withOrigin(oneline.Text(e.Error())))
 			}
 			break
 		}
 		next := errors.Unwrap(err)
 		if next == nil {
-			f.at("setting", "%s", a.withOrigin(oneLine(err.Error())))
+			f.at("setting", "%s", a.withOrigin(oneline.Text(err.Error())))
 			break
 		}
 		err = next

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type dlqGroupsDoc struct {
@@ -76,7 +77,7 @@ func runDLQGroups(ctx context.Context, a *app, o selectOptions) error {
 		t := newTable("FINGERPRINT", "OPEN#", "ALL#", "GROUP", "EVENT TYPE", "CLASS", "LAST", "ERROR")
 		for _, g := range doc.Groups {
 			t.add(g.Fingerprint, strconv.Itoa(g.Open), strconv.Itoa(g.DeadLetters), g.Group, string(g.EventType), g.Class,
-				a.timeText(g.last)+" ("+a.ago(g.last)+")", clip(oneLine(g.Message), 60))
+				a.timeText(g.last)+" ("+a.ago(g.last)+")", clip(oneline.Text(g.Message), 60))
 		}
 		return a.printTable(t)
 	})

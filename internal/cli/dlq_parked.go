@@ -11,6 +11,7 @@ import (
 	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type parkedDoc struct {
@@ -74,7 +75,7 @@ func runDLQParked(ctx context.Context, a *app, groups []string) error {
 		}
 		t := newTable("GROUP", "TOPIC", "PARTITION#", "KEY", "SINCE#", "LAST#", "OPEN#", "CLASS", "PARKED")
 		for i, k := range keys {
-			t.add(k.Group, string(k.Topic), strconv.Itoa(int(k.Partition)), clip(oneLine(keyText(k.Key)), 60), strconv.FormatInt(k.Since, 10),
+			t.add(k.Group, string(k.Topic), strconv.Itoa(int(k.Partition)), clip(oneline.Text(keyText(k.Key)), 60), strconv.FormatInt(k.Since, 10),
 				strconv.FormatInt(k.Last, 10), strconv.Itoa(doc.Keys[i].Open), k.Class, a.timeText(k.At)+" ("+a.ago(k.At)+")")
 		}
 		return a.printTable(t)

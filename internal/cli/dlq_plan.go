@@ -13,6 +13,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // planOptions are those of the commands that act on many: a plan first, then exactly that.
@@ -382,7 +383,7 @@ func (a *app) printPlan(job *deadletter.Job) error {
 	}
 	t := newTable("NUMBER#", "FINGERPRINT", "GROUP", "TOPIC", "CLASS", "ERROR")
 	for _, c := range job.Causes {
-		t.add(strconv.Itoa(c.Count), c.Fingerprint, c.ConsumerGroup, string(c.Topic), c.Class, clip(oneLine(c.Message), 60))
+		t.add(strconv.Itoa(c.Count), c.Fingerprint, c.ConsumerGroup, string(c.Topic), c.Class, clip(oneline.Text(c.Message), 60))
 	}
 	if err := a.printTable(t); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -128,7 +127,7 @@ func (a *app) parkedKey(ctx context.Context, b *bus.Bus, o releaseOptions) (bus.
 
 // keyIsOpen refuses a release that would break the order of the key.
 func (a *app) keyIsOpen(o releaseOptions, open int) error {
-	return fail(codeState, "the key stays parked: %s of it %s open", count(open, "dead letter", "dead letters"), map[bool]string{true: "is", false: "are"}[open == 1]).
+	return fail(codeState, "the key stays parked: %s", count(open, "dead letter of it is open", "dead letters of it are open")).
 		because("events that come later would overtake what is not sent again").
 		fix("%s", a.commandLine("dlq", "retry", string(o.topic), "--group", o.group, "--keep-order")).
 		fix("or resolve them: %s", a.commandLine("dlq", "resolve", string(o.topic), "--group", o.group)).
@@ -153,18 +152,7 @@ func (a *app) askRelease(ctx context.Context, o releaseOptions, doc releaseDoc) 
 	if err := a.print(doc, func() error { return a.printRelease("parked", doc.Key) }); err != nil {
 		return false, err
 	}
-	if !a.canAsk() {
-		return false, fail(codePlanOnly, "nothing was done").because("nobody can be asked here").fix("run the last line").then(doc.Next)
-	}
-	answer, err := a.ask(ctx, "release it? [y/N] ")
-	if err != nil {
-		return false, err
-	}
-	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
-		a.hint("nothing was done; later: %s", doc.Next)
-		return false, nil
-	}
-	return true, nil
+	return a.goAhead(ctx, planFlags{}, "", "", doc.Next)
 }
 
 func (a *app) printRelease(state string, k parkedItem) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/omninode-ai/omnibus/deadletter"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type dlqShowOptions struct {
@@ -146,7 +147,7 @@ func letterItemOf(l deadletter.Letter, verdict error) letterItem {
 		item.EventID = l.EventID.String()
 	}
 	if verdict != nil {
-		item.SchemaError = clip(innermost(verdict), 200)
+		item.SchemaError = clip(oneline.Cause(verdict), 200)
 	}
 	if v := l.Decision; v != nil {
 		item.Decision = &decisionItem{State: string(v.State), By: v.By, At: jsonTime(v.At), Job: v.Job, Note: v.Note}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omninode-ai/omnibus/deadletter"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type dlqExportOptions struct {
@@ -127,6 +128,6 @@ func (a *app) explainImport(err error, doc dlqImportDoc) error {
 	if !ok {
 		return err
 	}
-	return fail(codeEvent, "line %d is no exported dead letter", line.Line).at("written", "%d", doc.Written).because("%s", clip(innermost(line), 200)).
+	return fail(codeEvent, "line %d is no exported dead letter", line.Line).at("written", "%d", doc.Written).because("%s", clip(oneline.Cause(line), 200)).
 		fix("correct or remove line %d, and import again: what is there already is left out", line.Line)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/internal/near"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // code is the stable number of an error. Its first two digits are the exit code.
@@ -142,7 +143,7 @@ func (f *failure) meant(got string, choices []string) *failure {
 // badText points at the byte of text that is wrong in what a flag was given; at -1 is none of them.
 func badText(c code, flag, text string, at int, why string) *failure {
 	if at < 0 {
-		return fail(c, "the value of %s cannot be used", flag).at("where", "%s", clip(oneLine(text), 100)).because("%s", why)
+		return fail(c, "the value of %s cannot be used", flag).at("where", "%s", clip(oneline.Text(text), 100)).because("%s", why)
 	}
 	at = min(at, len(text))
 	start := strings.LastIndexByte(text[:at], '\n') + 1

@@ -15,6 +15,7 @@ import (
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 	"github.com/omninode-ai/omnibus/schema"
 	"github.com/omninode-ai/omnibus/stack"
 )
@@ -64,7 +65,7 @@ func (a *app) explain(err error) *failure {
 			because("group %s answers these requests; with two, every request would be answered twice", served.Group).
 			fix("stop the other one: omnibus groups show %s", served.Group).fix("--services none, or the names of the others")
 	case errors.Is(err, stack.ErrBroker):
-		return fail(codeStorage, "the embedded broker stopped: it could no longer write").because("%s", clip(innermost(err), 200)).
+		return fail(codeStorage, "the embedded broker stopped: it could no longer write").because("%s", clip(oneline.Cause(err), 200)).
 			fix("make room on the disk, then start it again; what was acknowledged is kept")
 	case errors.As(err, &left):
 		return fail(codeTimeout, "%s of group %s had not finished when the drain time was over", count(len(left.Events), "event", "events"), left.Group).
@@ -79,7 +80,7 @@ func (a *app) explain(err error) *failure {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return a.timedOut()
 	}
-	return fail(codeInternal, "unexpected: %s", clip(innermost(err), 300)).
+	return fail(codeInternal, "unexpected: %s", clip(oneline.Cause(err), 300)).
 		because("Omnibus has no better words for this one; it is likely a defect").fix("run it again with -vv and report what it prints")
 }
 
@@ -111,7 +112,7 @@ func (a *app) explainContent(err error) *failure {
 		return fail(codeEvent, "the value is not an event").because("an event is a JSON object with an object \"payload\"").
 			fix("omnibus publish EVENT_TYPE PAYLOAD wraps the payload for you")
 	case errors.Is(err, bus.ErrInvalid):
-		f := fail(codeEvent, "the event is invalid").because("%s", clip(innermost(err), 300))
+		f := fail(codeEvent, "the event is invalid").because("%s", clip(oneline.Cause(err), 300))
 		if t := topicOf(err); t != "" {
 			f.at("topic", "%s", t).fix("omnibus catalog show %s", t)
 		} else {
@@ -129,7 +130,7 @@ func (a *app) explainBus(err error) *failure {
 	switch {
 	case errors.Is(err, bus.ErrUnauthorized):
 		return fail(codeAuth, "the broker refused the login or the operation").at("broker", "%s", where).
-			because("%s", clip(innermost(err), 200)).
+			because("%s", clip(oneline.Cause(err), 200)).
 			fix("check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and the password file: omnibus config show --origin")
 	case errors.Is(err, bus.ErrUnreachable) && sentElsewhere(err, from.value) != "":
 		return fail(codeAdvertised, "the brokers send their clients to %s, which cannot be reached from here", sentElsewhere(err, from.value)).
@@ -200,7 +201,7 @@ func away(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 		return "something takes the connection and does not answer in time"
 	}
-	return clip(innermost(err), 200)
+	return clip(oneline.Cause(err), 200)
 }
 
 func (a *app) unknownTopic(t event.Topic) *failure {
@@ -229,7 +230,7 @@ func (a *app) portTaken(e *broker.PortTakenError) *failure {
 
 // listenFailed explains why the health endpoints cannot be served.
 func listenFailed(e *stack.ListenError) *failure {
-	return fail(codeListen, "cannot listen on %s", e.Addr).because("%s", innermost(e)).fix("--listen with an address of this machine")
+	return fail(codeListen, "cannot listen on %s", e.Addr).because("%s", oneline.Cause(e)).fix("--listen with an address of this machine")
 }
 
 func (a *app) timedOut() *failure {
@@ -272,30 +273,6 @@ func topicOf(err error) event.Topic {
 	}
 	return ""
 }
-
-// innermost is the text of the first cause, without what each layer put before it.
-func innermost(err error) string {
-	for {
-		switch e := err.(type) { //nolint:errorlint // it walks the chain itself
-		case interface{ Unwrap() []error }:
-			all := e.Unwrap()
-			if len(all) == 0 {
-				return oneLine(err.Error())
-			}
-			err = all[len(all)-1]
-		case interface{ Unwrap() error }:
-			next := e.Unwrap()
-			if next == nil {
-				return oneLine(err.Error())
-			}
-			err = next
-		default:
-			return oneLine(err.Error())
-		}
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // cannotRead is the failure of a file that the user named.
 func cannotRead(path string, err error) *failure {

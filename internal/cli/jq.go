@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/itchyny/gojq"
+
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // What one record may cost a jq expression before it is given up: one that never ends must not hold the scan.
@@ -125,5 +127,5 @@ func withoutValues(err error) string {
 	if i := strings.IndexAny(text, "(\"{[0123456789"); i >= 0 {
 		text = text[:i]
 	}
-	return strings.TrimRight(oneLine(text), " :-")
+	return strings.TrimRight(oneline.Text(text), " :-")
 }

@@ -85,8 +85,8 @@ func (a *app) keep(ctx context.Context, b *bus.Bus, kind string, plan any) (bus.
 	return b.KeepPlan(ctx, kind, deadletter.Operator(), plan)
 }
 
-// goAhead reports whether a plan is to be carried out. name, where there is one, has to be said or typed. Where nobody can be
-// asked it refuses, and next is the last line.
+// goAhead reports whether what was shown is to be carried out: plan id, if it was kept. name, where there is one, has to be said or
+// typed. Where nobody can be asked it refuses, and next is the last line.
 func (a *app) goAhead(ctx context.Context, p planFlags, id, name, next string) (bool, error) {
 	if p.execute {
 		if name == "" || p.confirm == name {
@@ -96,8 +96,11 @@ func (a *app) goAhead(ctx context.Context, p planFlags, id, name, next string) (
 			because("--confirm is %q, and the name is %s", clip(p.confirm, 60), clip(name, 120)).fix("look at the plan, and run the last line").then(next)
 	}
 	if !a.canAsk() {
-		return false, fail(codePlanOnly, "nothing was done: this is plan %s", id).because("nobody can be asked here").
-			fix("look at it, and run the last line").then(next)
+		what := "nothing was done"
+		if id != "" {
+			what += ": this is plan " + id
+		}
+		return false, fail(codePlanOnly, "%s", what).because("nobody can be asked here").fix("look at it, and run the last line").then(next)
 	}
 	question, want := "do it? [y/N] ", "y"
 	if name != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // parsePositions reads positions: from the JSON of "groups show" or "lag", or from lines of topic,partition,offset as Kafka's own
@@ -62,7 +63,7 @@ func jsonPositions(text []byte) ([]bus.Coordinates, error) {
 		Partitions []partitionLag `json:"partitions"` // of lag
 	}
 	if err := jsonx.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("not the JSON of \"groups show\": %s", innermost(err))
+		return nil, fmt.Errorf("not the JSON of \"groups show\": %s", oneline.Cause(err))
 	}
 	switch doc.Schema {
 	case schemaOf("groups.show"), schemaOf("lag"):

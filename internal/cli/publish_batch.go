@@ -10,6 +10,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // How lines are read: ahead of what is being published, and never so many that memory would be short.
@@ -81,7 +82,7 @@ func (l *lines) next(ctx context.Context, most int) ([]readLine, error) {
 		select {
 		case chunk, ok := <-l.chunks:
 			if !ok && l.err != nil {
-				return nil, fail(codeFile, "cannot read standard input").because("%s", innermost(l.err))
+				return nil, fail(codeFile, "cannot read standard input").because("%s", oneline.Cause(l.err))
 			}
 			if !ok {
 				return nil, io.EOF

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // recordPrinter writes records one after another. What it makes of one is JSON texts, which the format frames, or plain text.
@@ -161,7 +162,7 @@ func (a *app) appendLineBody(b []byte, v *view) ([]byte, error) {
 	case !utf8.Valid(v.Value):
 		return append(base64.StdEncoding.AppendEncode(b, v.Value), '\n'), nil
 	}
-	return append(append(b, oneLine(string(v.Value))...), '\n'), nil
+	return append(append(b, oneline.Text(string(v.Value))...), '\n'), nil
 }
 
 func (a *app) appendPretty(b []byte, v *view) ([]byte, error) {

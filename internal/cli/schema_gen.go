@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omninode-ai/omnibus/internal/gen"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type schemaGenOptions struct {
@@ -43,11 +44,11 @@ func runSchemaGen(a *app, o schemaGenOptions) error {
 	}
 	files, err := gen.Contracts(c)
 	if err != nil {
-		return fail(codeLint, "the catalogue cannot be turned into Go").because("%s", oneLine(err.Error())).fix("omnibus schema lint")
+		return fail(codeLint, "the catalogue cannot be turned into Go").because("%s", oneline.Text(err.Error())).fix("omnibus schema lint")
 	}
 	if a.settings.get("OMNIBUS_CATALOG").value == "" { // the built-in catalogue has a test that knows every type
 		if files["payloads.gen_test.go"], err = gen.Registry(c); err != nil {
-			return fail(codeLint, "the catalogue cannot be turned into Go").because("%s", oneLine(err.Error())).fix("omnibus schema lint")
+			return fail(codeLint, "the catalogue cannot be turned into Go").because("%s", oneline.Text(err.Error())).fix("omnibus schema lint")
 		}
 	}
 	doc := schemaGenDoc{Schema: schemaOf("schema.gen"), Out: o.out, Files: len(files), Changed: []string{}, Written: !o.check}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 	"github.com/omninode-ai/omnibus/internal/selftest"
 )
 
@@ -142,7 +143,7 @@ func selftestDocOf(rep selftest.Report, o selftestOptions, brokers []string) sel
 	for _, f := range rep.Findings {
 		doc.Held = doc.Held && f.Verdict == selftest.Held
 		doc.Promises = append(doc.Promises, selftestItem{
-			Promise: f.Promise, Title: f.Title, Did: f.Did, Verdict: string(f.Verdict), Evidence: oneLine(f.Evidence), Faults: append([]string{}, f.Faults...),
+			Promise: f.Promise, Title: f.Title, Did: f.Did, Verdict: string(f.Verdict), Evidence: oneline.Text(f.Evidence), Faults: append([]string{}, f.Faults...),
 		})
 	}
 	return doc

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 type topicsCreateOptions struct {
@@ -59,7 +60,7 @@ omnibus topics create house.other.thing.v1 --undeclared --no-dlq`,
 
 func runTopicsCreate(ctx context.Context, a *app, o topicsCreateOptions, name event.Topic) error {
 	if _, err := event.NewCatalog(event.Spec{Topic: name.Source()}); err != nil {
-		return fail(codeArgs, "%s is not a name of a topic", shellQuote(clip(string(name), 120))).because("%s", innermost(err)).fix("letters, digits, dots, _ and -, as in omninode.codegen.request.validate.v1")
+		return fail(codeArgs, "%s is not a name of a topic", shellQuote(clip(string(name), 120))).because("%s", oneline.Cause(err)).fix("letters, digits, dots, _ and -, as in omninode.codegen.request.validate.v1")
 	}
 	configs, err := parseSettings("--config", o.configs)
 	if err != nil {

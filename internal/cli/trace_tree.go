@@ -12,6 +12,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 	"github.com/omninode-ai/omnibus/trace"
 )
 
@@ -159,7 +160,7 @@ func (t *traced) deadTwig(d trace.DeadLetter, began time.Time) twig {
 	group := cmp.Or(plain(d.Group), "unknown")
 	text := fmt.Sprintf("✗ group %s · attempt %d · %s", group, d.Retries+1, plain(d.Class))
 	if d.Message != "" {
-		text += ": " + plain(clip(oneLine(d.Message), 100))
+		text += ": " + plain(clip(oneline.Text(d.Message), 100))
 	}
 	line := twig{at: d.FailedAt, when: relative(d.FailedAt.Sub(began)), text: times(text, d.Count), style: red}
 	if d.Count == 1 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // exam is one run of the checks, and what they know by now.
@@ -98,32 +99,8 @@ func why(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 		return "no answer in time"
 	}
-	return plain(err)
+	return oneline.Cause(err)
 }
-
-// plain is the innermost cause, on one line: what each layer put before it is of no use to people.
-func plain(err error) string {
-	for {
-		switch e := err.(type) { //nolint:errorlint // it walks the chain itself
-		case interface{ Unwrap() []error }:
-			all := e.Unwrap()
-			if len(all) == 0 {
-				return oneLine(err.Error())
-			}
-			err = all[len(all)-1]
-		case interface{ Unwrap() error }:
-			next := e.Unwrap()
-			if next == nil {
-				return oneLine(err.Error())
-			}
-			err = next
-		default:
-			return oneLine(err.Error())
-		}
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // few lists at most three of names, and says how many more there are.
 func few[T ~string](names []T) string {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/omninode-ai/omnibus/broker"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 func checkLimits(context.Context, *exam) []Finding {
@@ -47,13 +48,13 @@ func checkData(ctx context.Context, e *exam) []Finding {
 	}
 	at, err := nearestDir(up.Data)
 	if err != nil {
-		return []Finding{{Fail, fmt.Sprintf("%s cannot be used: %s", up.Data, plain(err)), "--data with a directory that can be written"}}
+		return []Finding{{Fail, fmt.Sprintf("%s cannot be used: %s", up.Data, oneline.Cause(err)), "--data with a directory that can be written"}}
 	}
 	var found []Finding
 	switch free, keep, err := broker.DiskRoom(at); {
 	case errors.Is(err, errors.ErrUnsupported):
 	case err != nil:
-		found = append(found, Finding{Warn, fmt.Sprintf("the room on the disk of %s is not known: %s", at, plain(err)), "--data with another directory"})
+		found = append(found, Finding{Warn, fmt.Sprintf("the room on the disk of %s is not known: %s", at, oneline.Cause(err)), "--data with another directory"})
 	default:
 		found = append(found, judgeRoom(up.Data, free, keep)...)
 	}
@@ -69,7 +70,7 @@ func checkData(ctx context.Context, e *exam) []Finding {
 	case ctx.Err() != nil:
 		return append(found, Finding{Skip, "not verified: it takes longer than a check may", "omnibus repair verifies it, and changes nothing"})
 	case err != nil:
-		return append(found, Finding{Fail, fmt.Sprintf("%s cannot be verified: %s", dir, plain(err)), "omnibus repair says more"})
+		return append(found, Finding{Fail, fmt.Sprintf("%s cannot be verified: %s", dir, oneline.Cause(err)), "omnibus repair says more"})
 	case len(report.Damage) > 0:
 		d := report.Damage[0]
 		return append(found, Finding{
@@ -131,7 +132,7 @@ func checkPorts(ctx context.Context, e *exam) []Finding {
 		case ok:
 			found = append(found, Finding{Warn, fmt.Sprintf("%s (%s) is taken%s: \"omnibus up\" would refuse to start", p.addr, p.what, owner(taken)), "stop that process, or omnibus up " + p.flag + " PORT; 0 picks a free one"})
 		case err != nil:
-			found = append(found, Finding{Warn, fmt.Sprintf("%s (%s) cannot be listened on: %s", p.addr, p.what, plain(err)), "omnibus up " + p.flag + " PORT"})
+			found = append(found, Finding{Warn, fmt.Sprintf("%s (%s) cannot be listened on: %s", p.addr, p.what, oneline.Cause(err)), "omnibus up " + p.flag + " PORT"})
 		default:
 			found = append(found, Finding{OK, fmt.Sprintf("%s (%s) is free", p.addr, p.what), ""})
 		}

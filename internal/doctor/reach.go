@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/internal/oneline"
 )
 
 // checkDNS goes the whole way to every broker at once; the checks that follow tell of the further steps.
@@ -124,7 +125,7 @@ func refusedCertificate(a bus.Answer, now time.Time) string {
 	case errors.As(a.Err, &unknown):
 		return fmt.Sprintf("the certificate %s is signed by %s, whom nobody here trusts", subject(c), name(c.Issuer.CommonName))
 	}
-	return "the certificate " + subject(c) + " is refused: " + plain(a.Err)
+	return "the certificate " + subject(c) + " is refused: " + oneline.Cause(a.Err)
 }
 
 func ips(c *x509.Certificate) (out []string) {
@@ -215,7 +216,7 @@ func checkLogin(_ context.Context, e *exam) []Finding {
 			}
 		case errors.Is(a.Err, bus.ErrUnauthorized):
 			return Finding{
-				Fail, fmt.Sprintf("%s refused the login of %s with %s: %s", a.Addr, sasl.User, sasl.Mechanism, plain(a.Err)),
+				Fail, fmt.Sprintf("%s refused the login of %s with %s: %s", a.Addr, sasl.User, sasl.Mechanism, oneline.Cause(a.Err)),
 				"check KAFKA_SASL_USERNAME, KAFKA_SASL_MECHANISM and the password: omnibus config show --origin",
 			}
 		}
