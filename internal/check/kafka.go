@@ -14,6 +14,7 @@ import (
 const (
 	cacheDir     = ".cache"
 	requirements = "interop/python/requirements.txt"
+	nodePackages = "interop/node"
 )
 
 // onKafka returns the run of tests that find a Kafka cluster by the environment.

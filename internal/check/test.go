@@ -44,9 +44,10 @@ func installParts(ctx context.Context, w io.Writer) error {
 	if err := parts.Need(ctx, w, parts.Tools()); err != nil {
 		return err
 	}
-	installs, ctx := errgroup.WithContext(ctx) // both wait for the network
+	installs, ctx := errgroup.WithContext(ctx) // they wait for the network
 	installs.Go(func() error { return parts.InstallKafka(ctx, cacheDir) })
 	installs.Go(func() error { return parts.InstallPython(ctx, cacheDir, requirements) })
+	installs.Go(func() error { return parts.InstallNode(ctx, cacheDir, nodePackages) })
 	return installs.Wait()
 }
 

@@ -31,6 +31,8 @@ func Tools() []Tool {
 		{Name: "bash", Package: "bash", For: "the quick reference"},
 		{Name: "uuidgen", Package: "uuid-runtime", For: "the quick reference"},
 		{Name: "python3", Package: "python3 python3-venv", For: "the Python clients of Kafka", missing: missingPython},
+		{Name: "node", Package: "nodejs", For: "the judge of AsyncAPI documents and the compiler of TypeScript", missing: missingNode},
+		{Name: "npm", Package: "npm", For: "the packages of Node"},
 		{Name: "kcat", Package: "kcat", For: "another opinion on what is in Kafka", missing: missingKcat},
 	}
 }
@@ -112,6 +114,20 @@ func missingPython(ctx context.Context) string {
 		return "python3 is older than " + oldestPython
 	}
 	return "python3 has no venv"
+}
+
+const oldestNode = 20
+
+func missingNode(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "node", "--version").Output()
+	if err != nil {
+		return "node does not run"
+	}
+	major, _, _ := strings.Cut(strings.TrimPrefix(string(out), "v"), ".")
+	if v, err := strconv.Atoi(major); err != nil || v < oldestNode {
+		return fmt.Sprintf("node is version %s, older than %d", strings.TrimSpace(string(out)), oldestNode)
+	}
+	return ""
 }
 
 // missingKcat asks for the version that tells JSON, which the tests read.
