@@ -27,9 +27,10 @@ var may = map[string]string{
 	"trace":      "bus event",
 
 	// L4: programs on the public API; none imports another.
-	"telemetry":  "bus event",
-	"services/*": "bus contracts contracts/* event internal/jsonx",
-	"examples/*": "bus bus/bustest contracts contracts/* event services/bridge",
+	"registry/client": "schema internal/jsonx",
+	"telemetry":       "bus event",
+	"services/*":      "bus contracts contracts/* event internal/jsonx",
+	"examples/*":      "bus bus/bustest contracts contracts/* event services/bridge",
 
 	// L5: wires all of it.
 	"stack":        "*",
@@ -60,6 +61,7 @@ var only = map[string]string{
 	"github.com/twmb/franz-go/pkg/kadm":  "bus internal/chaos",
 	"github.com/twmb/franz-go/pkg/kmsg":  "bus broker broker/*",
 	"github.com/twmb/franz-go/pkg/sasl":  "bus",
+	"github.com/twmb/franz-go/pkg/sr":    "registry/client",
 
 	"github.com/go-json-experiment/json":         "internal/jsonx",
 	"github.com/santhosh-tekuri/jsonschema/v6":   "schema",
