@@ -34,6 +34,7 @@ type Config struct {
 	Validation Validation                  // default: Validate
 	Undeclared Undeclared                  // topics that the catalogue lacks; default: publishing refuses, consuming warns
 	Topics     map[event.Topic]event.Topic // event type → the topic that carries it, where it is not the topic of that name
+	Upcasts    []Upcaster                  // older event types → later ones, for whoever handles those
 
 	Replication int // copies of the topics that EnsureTopics creates; default 3, on fewer brokers as many as there are
 
@@ -107,6 +108,7 @@ type Bus struct {
 	admin   *kadm.Client
 	log     *slog.Logger
 	schemas schemas
+	upcasts upcasts
 
 	life    context.Context //nolint:containedctx // produced records live under it, never under a caller's context
 	end     context.CancelFunc
@@ -211,6 +213,9 @@ func newBus(cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxUnresolved)}
+	if b.upcasts, err = newUpcasts(cfg.Upcasts); err != nil {
+		return nil, err
+	}
 	host, _ := os.Hostname() // optional on the wire
 	b.source = event.Source{Service: cfg.Service, Instance: cfg.Instance, Host: host}
 	b.schemas.init(cfg.Catalog)

@@ -40,17 +40,17 @@ type dispatch struct {
 }
 
 func (h Handler) reads(b *Bus, topic event.Topic) bool {
-	if h.typ != "" {
-		return b.topicOf(h.typ) == topic
+	if h.typ == "" {
+		return h.topics.Match(topic)
 	}
-	return h.topics.Match(topic)
+	return b.topicOf(h.typ) == topic || slices.ContainsFunc(b.upcasts.into[h.typ], func(t event.Topic) bool { return b.topicOf(t) == topic })
 }
 
-func (h Handler) accepts(typ event.Topic) bool {
-	return (h.typ == "" || h.typ == typ) && (h.takes == nil || h.takes(typ))
+func (h Handler) accepts(b *Bus, typ event.Topic) bool {
+	return (h.typ == "" || h.typ == typ || slices.Contains(b.upcasts.into[h.typ], typ)) && (h.takes == nil || h.takes(typ))
 }
 
-// glob is the topics that h reads.
+// glob is what h is for: the topic of its type, or its pattern.
 func (h Handler) glob(b *Bus) event.Glob {
 	if h.typ != "" {
 		return event.Glob(b.topicOf(h.typ))
@@ -58,9 +58,18 @@ func (h Handler) glob(b *Bus) event.Glob {
 	return h.topics
 }
 
+// globs is the topics that h reads.
+func (h Handler) globs(b *Bus) []event.Glob {
+	out := []event.Glob{h.glob(b)}
+	for _, t := range b.upcasts.into[h.typ] {
+		out = append(out, event.Glob(b.topicOf(t)))
+	}
+	return out
+}
+
 func (d dispatch) find(topic, typ event.Topic) *Handler {
 	for i := range d.handlers {
-		if h := &d.handlers[i]; h.reads(d.bus, topic) && h.accepts(typ) {
+		if h := &d.handlers[i]; h.reads(d.bus, topic) && h.accepts(d.bus, typ) {
 			return h
 		}
 	}
@@ -88,7 +97,7 @@ func (d dispatch) check() error {
 		}
 		for _, b := range d.handlers[i+1:] {
 			if where, overlap := d.overlap(a, b); overlap {
-				return fmt.Errorf("%w: both of %s and %s would take %s", ErrHandlers, a.glob(d.bus), b.glob(d.bus), where)
+				return fmt.Errorf("%w: both of %s and %s would take %s%s", ErrHandlers, a.glob(d.bus), b.glob(d.bus), where, d.advice(where))
 			}
 		}
 	}
@@ -99,15 +108,37 @@ func (d dispatch) overlap(a, b Handler) (event.Topic, bool) {
 	for spec := range d.bus.cfg.Catalog.All() {
 		t := d.bus.topicOf(spec.Topic)
 		both := a.reads(d.bus, t) && b.reads(d.bus, t)
-		if both && (a.batch != nil || b.batch != nil || a.accepts(spec.Topic) && b.accepts(spec.Topic)) {
+		if both && (a.batch != nil || b.batch != nil || a.accepts(d.bus, spec.Topic) && b.accepts(d.bus, spec.Topic)) {
 			return spec.Topic, true
 		}
 	}
-	if a.takes != nil || b.takes != nil || a.typ != "" && b.typ != "" {
-		return a.typ, a.typ != "" && a.typ == b.typ
+	if a.typ != "" && b.typ != "" {
+		for _, t := range append([]event.Topic{a.typ}, d.bus.upcasts.into[a.typ]...) {
+			if b.accepts(d.bus, t) {
+				return t, true
+			}
+		}
+		return "", false
 	}
-	ga, gb := a.glob(d.bus), b.glob(d.bus)
-	return event.Topic(ga), intersect(string(ga), string(gb))
+	if a.takes != nil || b.takes != nil {
+		return "", false
+	}
+	for _, ga := range a.globs(d.bus) {
+		for _, gb := range b.globs(d.bus) {
+			if intersect(string(ga), string(gb)) {
+				return event.Topic(ga), true
+			}
+		}
+	}
+	return "", false
+}
+
+// advice says what to do where handlers overlap because of an upcaster.
+func (d dispatch) advice(both event.Topic) string {
+	if up, ok := d.bus.upcasts.next[both]; ok {
+		return fmt.Sprintf(": the upcaster to %s is there so that no handler of %s is needed; leave out one of the two", up.to, both)
+	}
+	return ""
 }
 
 // intersect reports whether some name matches both globs.
@@ -126,12 +157,13 @@ func intersect(a, b string) bool {
 // topics splits what the handlers read into names and patterns.
 func (d dispatch) topics() (names []event.Topic, patterns []event.Glob) {
 	for _, h := range d.handlers {
-		g := h.glob(d.bus)
-		switch {
-		case g.IsPattern() && !slices.Contains(patterns, g):
-			patterns = append(patterns, g)
-		case !g.IsPattern() && !slices.Contains(names, event.Topic(g)):
-			names = append(names, event.Topic(g))
+		for _, g := range h.globs(d.bus) {
+			switch {
+			case g.IsPattern() && !slices.Contains(patterns, g):
+				patterns = append(patterns, g)
+			case !g.IsPattern() && !slices.Contains(names, event.Topic(g)):
+				names = append(names, event.Topic(g))
+			}
 		}
 	}
 	return names, patterns

@@ -45,6 +45,12 @@
 //  6. An event that was sent again for one group is settled by all others without being handled. Where it fails again, it is the
 //     same dead letter: where it first came from is written once.
 //
+// # Versions
+//
+//  1. With an [Upcast] in [Config], a handler of a later version of an event type takes the older ones too. The record keeps its
+//     bytes, and so does its dead letter; sent again, it is upcast again.
+//  2. Two versions are two topics: order per key holds in each, not across them.
+//
 // # Shutdown
 //
 // Consume ends when its context does: it stops taking, gives running handlers DrainWithin, commits, and leaves the group. What

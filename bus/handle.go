@@ -39,7 +39,7 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 	if k, ok := c.isParked(rec); ok {
 		return c.follow(ctx, l, rec, k)
 	}
-	d, h, err := c.open(rec, l.attempt)
+	d, h, err := c.open(ctx, rec, l.attempt)
 	if err == nil {
 		began := time.Now()
 		err = c.call(event.WithCause(ctx, d.Envelope, c.cfg.Group), h, d)
@@ -103,8 +103,9 @@ func (c *consumer) call(ctx context.Context, h *Handler, d Delivery) (err error)
 	return c.wrapped[h](ctx, d)
 }
 
-// open turns a record into what its handler sees: decoded, completed, aliases and defaults applied, validated.
-func (c *consumer) open(rec *kgo.Record, attempt int) (Delivery, *Handler, error) {
+// open turns a record into what its handler sees: decoded, completed, aliases and defaults applied, validated, and made the type
+// that it takes.
+func (c *consumer) open(ctx context.Context, rec *kgo.Record, attempt int) (Delivery, *Handler, error) {
 	d := Delivery{Record: fromKafka(rec), Group: c.cfg.Group, Attempt: attempt}
 	if rec.Value == nil {
 		return d, nil, &contentError{ClassUndecodable, errors.New("no value: a tombstone is not an event")}
@@ -143,6 +144,11 @@ func (c *consumer) open(rec *kgo.Record, attempt int) (Delivery, *Handler, error
 	h := c.dispatch.find(topic, e.Type)
 	if h == nil {
 		return d, nil, &contentError{ClassNoDispatcher, fmt.Errorf("no handler of group %q takes event type %s", c.cfg.Group, e.Type)}
+	}
+	if h.typ != "" && h.typ != e.Type {
+		if err := c.bus.raise(ctx, &d, h.typ); err != nil {
+			return d, h, err
+		}
 	}
 	return d, h, nil
 }

@@ -14,6 +14,8 @@ type Delivery struct {
 	Envelope event.Envelope // what the handler should look at: completed, with aliases and defaults applied
 	Group    string         // that it is delivered to; empty for a broadcast
 	Attempt  int            // 1 at first
+
+	UpcastFrom event.Topic // the type that it was published as, where an [Upcaster] made it that of Envelope; else empty
 }
 
 // Event is a delivery whose payload was decoded into a T.
@@ -179,8 +181,8 @@ func (c Consumer) withDefaults() Consumer {
 	return c
 }
 
-// Reads is the topics of b that h reads.
-func (h Handler) Reads(b *Bus) event.Glob { return h.glob(b) }
+// Reads is the topics of b that h reads: those of older types too, where upcasters make them h's.
+func (h Handler) Reads(b *Bus) []event.Glob { return h.globs(b) }
 
 // Deliver hands one event to the handler, its own middleware around it, with no broker and no consumer: for tests. A batch
 // handler gets a batch of one.

@@ -110,6 +110,7 @@ const (
 	ClassUndecodable  = "undecodable"       // not an event at all
 	ClassInvalid      = "invalid"           // against the schema
 	ClassNoDispatcher = "no_dispatcher"     // no handler takes this event type
+	ClassUpcast       = "upcast_failed"     // it could not be made an event of the type that the handler takes, see [Upcast]
 	ClassPermanent    = "permanent"         // the handler said so
 	ClassExhausted    = "retries_exhausted" // every attempt failed
 	ClassKeyParked    = "key_parked"        // an earlier event of its key went to the dead letters, see ParkKey

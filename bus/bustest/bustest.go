@@ -124,7 +124,7 @@ func (b *Bench) unsettled(ctx context.Context) (string, error) {
 	for group, handlers := range b.groups {
 		var globs []event.Glob
 		for _, h := range handlers {
-			globs = append(globs, h.Reads(b.Bus))
+			globs = append(globs, h.Reads(b.Bus)...)
 		}
 		topics, err := b.Topics(ctx, globs...)
 		if err != nil {
