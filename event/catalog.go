@@ -36,6 +36,9 @@ type Spec struct {
 	Defaults   map[string]json.RawMessage // payload member → its value where it is missing
 	Replies    Topic                      // of a request: where the response goes
 	AliasOf    Topic                      // the canonical event that this one repeats
+	Supersedes Topic                      // the older version that this one takes the place of
+	DualUntil  time.Time                  // until then what is published as this is published as the older version too; zero: it is not
+	Deprecated *Deprecation               // nil: it is not
 	Strict     bool                       // refuse incomplete envelopes instead of completing them
 	Schema     []byte                     // the payload's JSON Schema
 	Examples   []json.RawMessage
@@ -107,6 +110,8 @@ type schemaFile struct {
 	ID          string            `json:"$id"`
 	Description string            `json:"description"`
 	Version     string            `json:"x-version"`
+	Supersedes  Topic             `json:"x-supersedes"`
+	Deprecated  json.RawMessage   `json:"x-deprecated"`
 	Omnibus     *schemaOmnibus    `json:"x-omnibus"`
 	Examples    []json.RawMessage `json:"examples"`
 }
@@ -124,6 +129,9 @@ type schemaOmnibus struct {
 	Replies   Topic                      `json:"replies"`
 	AliasOf   Topic                      `json:"alias_of"`
 	Strict    bool                       `json:"strict_envelope"`
+	Dual      *struct {
+		Until string `json:"until"`
+	} `json:"dual_publish"`
 }
 
 // ReadCatalog reads every *.json file below fsys, each the JSON Schema of one payload with an "x-omnibus" member. All
@@ -168,7 +176,10 @@ func parseSpec(file string, b []byte) (Spec, error) {
 	s := Spec{
 		Topic: Topic(x.Topic), Version: f.Version, Doc: f.Description, Owner: x.Owner, Producers: x.Producers, Consumers: x.Consumers,
 		Key: strings.TrimPrefix(x.Key, "/"), Tier: x.Tier, Aliases: x.Aliases, Defaults: x.Defaults, Replies: x.Replies, AliasOf: x.AliasOf,
-		Strict: x.Strict, Schema: b, Examples: f.Examples, File: file,
+		Strict: x.Strict, Schema: b, Examples: f.Examples, File: file, Supersedes: f.Supersedes,
+	}
+	if err := s.versions(f); err != nil {
+		return Spec{}, err
 	}
 	if x.Retention != "" {
 		d, err := time.ParseDuration(x.Retention)
@@ -186,4 +197,28 @@ func parseSpec(file string, b []byte) (Spec, error) {
 		return Spec{}, err
 	}
 	return s, nil
+}
+
+// versions reads what a file says of its older and later versions.
+func (s *Spec) versions(f schemaFile) error {
+	if s.Supersedes != "" {
+		if err := s.Supersedes.legal(); err != nil {
+			return fmt.Errorf("x-supersedes: %w", err)
+		}
+	}
+	var err error
+	if s.Deprecated, err = parseDeprecation(f.Deprecated); err != nil || f.Omnibus.Dual == nil {
+		return err
+	}
+	last, err := parseDay("x-omnibus.dual_publish.until", f.Omnibus.Dual.Until)
+	switch {
+	case err != nil:
+		return err
+	case last.IsZero():
+		return errors.New(`x-omnibus.dual_publish: "until" is missing: name the last day`)
+	case s.Supersedes == "":
+		return errors.New(`x-omnibus.dual_publish: "x-supersedes" is missing: name the older version that is published too`)
+	}
+	s.DualUntil = last.AddDate(0, 0, 1)
+	return nil
 }

@@ -68,6 +68,13 @@ func TestReadCatalogReportsEveryFile(t *testing.T) {
 		"days.json":      {`{"x-omnibus":{"topic":"a","retention":"7 days"}}`, `retention "7 days"`},
 		"backwards.json": {`{"x-omnibus":{"topic":"a","retention":"-1h"}}`, `retention "-1h"`},
 		"kind.json":      {`{"x-omnibus":{"topic":7}}`, "topic"},
+		"since.json":     {`{"x-omnibus":{"topic":"a"},"x-deprecated":{"since":"soon"}}`, `x-deprecated.since "soon"`},
+		"sunset.json":    {`{"x-omnibus":{"topic":"a"},"x-deprecated":{"sunset":"2027-02-30"}}`, `x-deprecated.sunset "2027-02-30"`},
+		"old.json":       {`{"x-omnibus":{"topic":"a"},"x-deprecated":"yes"}`, "x-deprecated: want"},
+		"heir.json":      {`{"x-omnibus":{"topic":"a"},"x-supersedes":"a b"}`, "x-supersedes: "},
+		"ever.json":      {`{"x-omnibus":{"topic":"b.v2","dual_publish":{}},"x-supersedes":"b.v1"}`, `"until" is missing`},
+		"orphan.json":    {`{"x-omnibus":{"topic":"b.v2","dual_publish":{"until":"2027-06-01"}}}`, `"x-supersedes" is missing`},
+		"until.json":     {`{"x-omnibus":{"topic":"b.v2","dual_publish":{"until":"June"}},"x-supersedes":"b.v1"}`, `until "June"`},
 	}
 	fsys := fstest.MapFS{"good.json": {Data: []byte(sold)}}
 	for name, f := range bad {
@@ -146,5 +153,38 @@ func TestNormalizeReturnsWhatNeedsNoChange(t *testing.T) {
 	got, err := aliased.Normalize(in)
 	if err != nil || &got[0] != &in[0] {
 		t.Errorf("%s, %v: not the same bytes", got, err)
+	}
+}
+
+func TestReadVersions(t *testing.T) {
+	c, err := event.ReadCatalog(fstest.MapFS{
+		"sold.v1.json": {Data: []byte(`{"x-omnibus":{"topic":"omninode.shop.event.sold.v1"},"x-deprecated":{"since":"2026-11-01","sunset":"2027-05-31"}}`)},
+		"sold.v2.json": {Data: []byte(`{"x-omnibus":{"topic":"omninode.shop.event.sold.v2","dual_publish":{"until":"2027-05-31"}},"x-supersedes":"omninode.shop.event.sold.v1"}`)},
+		"lost.v1.json": {Data: []byte(`{"x-omnibus":{"topic":"omninode.shop.event.lost.v1"},"x-deprecated":true}`)},
+		"kept.v1.json": {Data: []byte(`{"x-omnibus":{"topic":"omninode.shop.event.kept.v1"},"x-deprecated":false}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type versions struct {
+		Supersedes event.Topic
+		DualUntil  time.Time
+		Deprecated *event.Deprecation
+	}
+	got := map[string]versions{}
+	for s := range c.All() {
+		got[s.File] = versions{s.Supersedes, s.DualUntil, s.Deprecated}
+	}
+	day := func(year int, month time.Month, day int) time.Time {
+		return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	}
+	want := map[string]versions{
+		"sold.v1.json": {Deprecated: &event.Deprecation{Since: day(2026, 11, 1), Sunset: day(2027, 5, 31)}},
+		"sold.v2.json": {Supersedes: "omninode.shop.event.sold.v1", DualUntil: day(2027, 6, 1)}, // through the last day
+		"lost.v1.json": {Deprecated: &event.Deprecation{}},
+		"kept.v1.json": {},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

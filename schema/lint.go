@@ -227,7 +227,7 @@ func unbounded(s object) bool {
 }
 
 var metaMembers = []string{
-	"topic", "owner", "producers", "consumers", "key", "tier", "retention", "aliases", "defaults", "replies", "alias_of", "strict_envelope",
+	"topic", "owner", "producers", "consumers", "key", "tier", "retention", "aliases", "defaults", "replies", "alias_of", "strict_envelope", "dual_publish",
 }
 
 func (f *lintFile) omnibus(root object) {
