@@ -29,7 +29,7 @@ func Contracts(catalog *event.Catalog) (map[string][]byte, error) {
 		return nil, fmt.Errorf("generate contracts: %w", err)
 	}
 	for domain, specs := range byDomain {
-		p, err := resolve(domain, specs)
+		p, err := resolve(domain, specs, goLanguage)
 		if err != nil {
 			return nil, fmt.Errorf("generate contracts: %w", err)
 		}

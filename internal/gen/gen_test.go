@@ -94,7 +94,7 @@ func TestContractsRefuses(t *testing.T) {
 		files      map[string]string
 	}{
 		{"topic outside the grammar", "does not follow the grammar", map[string]string{"onex.evt.shop.v1": `{"type":"object"}`}},
-		{"two events of one name", "would be the Go type Buy", map[string]string{
+		{"two events of one name", "would be the type Buy", map[string]string{
 			"omninode.shop.event.buy.v1": `{"type":"object"}`, "omninode.shop.audit.buy.v1": `{"type":"object"}`,
 		}},
 		{"reply that nobody declares", "replies to omninode.shop.response.buy.v1", map[string]string{

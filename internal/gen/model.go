@@ -3,26 +3,44 @@ package gen
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
-// def is what the generator reads of a JSON Schema.
+// def is what the generator reads of a JSON Schema. One model serves all languages: each says of it what it can.
 type def struct {
-	Ref                  string          `json:"$ref"`
-	Defs                 map[string]*def `json:"$defs"`
-	Type                 oneOrMore       `json:"type"`
-	Description          string          `json:"description"`
-	Properties           ordered         `json:"properties"`
-	Required             []string        `json:"required"`
-	AdditionalProperties json.RawMessage `json:"additionalProperties"`
-	Items                *def            `json:"items"`
-	Enum                 []any           `json:"enum"`
-	Const                any             `json:"const"`
-	Format               string          `json:"format"`
-	OneOf                json.RawMessage `json:"oneOf"`
+	Ref                  string            `json:"$ref"`
+	Defs                 map[string]*def   `json:"$defs"`
+	Type                 oneOrMore         `json:"type"`
+	Description          string            `json:"description"`
+	Deprecated           bool              `json:"deprecated"`
+	Properties           ordered           `json:"properties"`
+	Required             []string          `json:"required"`
+	AdditionalProperties json.RawMessage   `json:"additionalProperties"`
+	Items                *def              `json:"items"`
+	Enum                 []json.RawMessage `json:"enum"`
+	ExtensibleEnum       bool              `json:"x-extensible-enum"` // readers take other values too
+	Const                json.RawMessage   `json:"const"`
+	Format               string            `json:"format"`
+	AnyOf                json.RawMessage   `json:"anyOf"`
+	OneOf                json.RawMessage   `json:"oneOf"`
+
+	// Bounds, as they are written.
+	MinLength        json.RawMessage `json:"minLength"`
+	MaxLength        json.RawMessage `json:"maxLength"`
+	Pattern          string          `json:"pattern"`
+	Minimum          json.RawMessage `json:"minimum"`
+	Maximum          json.RawMessage `json:"maximum"`
+	ExclusiveMinimum json.RawMessage `json:"exclusiveMinimum"`
+	ExclusiveMaximum json.RawMessage `json:"exclusiveMaximum"`
+	MultipleOf       json.RawMessage `json:"multipleOf"`
+	MinItems         json.RawMessage `json:"minItems"`
+	MaxItems         json.RawMessage `json:"maxItems"`
+
+	Others map[string]json.RawMessage `json:",embed"` // every other keyword
 
 	values *def // additionalProperties where it is a schema with rules
 }
@@ -88,6 +106,15 @@ func (d *def) expand(root *def, depth int) (*def, error) {
 		if d.Description != "" {
 			copied.Description = d.Description
 		}
+		beside := *d
+		beside.Ref, beside.Defs = "", nil
+		if beside.rules() != new(def).rules() {
+			copied.Others = maps.Clone(copied.Others)
+			if copied.Others == nil {
+				copied.Others = map[string]json.RawMessage{}
+			}
+			copied.Others["what stands beside $ref"] = json.RawMessage("true")
+		}
 		return copied.expand(root, depth+1)
 	}
 	var err error
@@ -113,50 +140,104 @@ func (d *def) expand(root *def, depth int) (*def, error) {
 	return d, nil
 }
 
+// allowed are the values that an enum or a const allows, or nil.
+func (d *def) allowed() []json.RawMessage {
+	if d.Const != nil {
+		return []json.RawMessage{d.Const}
+	}
+	return d.Enum
+}
+
 // texts are the values of an enum of strings, or nil.
 func (d *def) texts() []string {
-	all := d.Enum
-	if d.Const != nil {
-		all = []any{d.Const}
-	}
 	var out []string
-	for _, v := range all {
-		s, ok := v.(string)
-		if !ok {
+	for _, v := range d.allowed() {
+		if jsonx.Value(v).Kind() != '"' {
 			return nil
 		}
-		out = append(out, s)
+		out = append(out, jsonx.Text(v))
 	}
 	return out
 }
 
-// shape tells apart types that differ, whatever is written about them.
+// annotations are the keywords that forbid nothing.
+var annotations = []string{
+	"$schema", "$id", "$comment", "$anchor", "$vocabulary", "title", "default", "examples", "readOnly", "writeOnly",
+	"contentEncoding", "contentMediaType", "contentSchema",
+}
+
+// unknown are the rules of d that the model does not hold.
+func (d *def) unknown() []string {
+	var out []string
+	for name := range d.Others {
+		if !slices.Contains(annotations, name) && !strings.HasPrefix(name, "x-") {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// eitherRequired are the lists of members of which one must be there whole, where d's anyOf says that and nothing more.
+func (d *def) eitherRequired() [][]string {
+	var branches []map[string]json.RawMessage
+	if len(d.AnyOf) == 0 || jsonx.Unmarshal(d.AnyOf, &branches) != nil {
+		return nil
+	}
+	var out [][]string
+	for _, b := range branches {
+		var names []string
+		if len(b) != 1 || jsonx.Unmarshal(b["required"], &names) != nil || len(names) == 0 {
+			return nil
+		}
+		out = append(out, names)
+	}
+	return out
+}
+
+// shape tells apart types that differ in Go, whatever is written about them.
 func (d *def) shape() string {
 	var b strings.Builder
-	d.writeShape(&b)
+	d.writeShape(&b, func(*def) {})
 	return b.String()
 }
 
-func (d *def) writeShape(b *strings.Builder) {
+// rules tells apart types that differ in anything that is checked.
+func (d *def) rules() string {
+	var b strings.Builder
+	d.writeShape(&b, func(d *def) {
+		fmt.Fprintf(&b, " %s %s %t %s %s %q", d.Enum, d.Const, d.ExtensibleEnum, d.MinLength, d.MaxLength, d.Pattern)
+		fmt.Fprintf(&b, " %s %s %s %s %s", d.Minimum, d.Maximum, d.ExclusiveMinimum, d.ExclusiveMaximum, d.MultipleOf)
+		fmt.Fprintf(&b, " %s %s %s %s", d.MinItems, d.MaxItems, d.AnyOf, d.OneOf)
+		for _, name := range d.unknown() {
+			fmt.Fprintf(&b, " %s %s", name, d.Others[name])
+		}
+	})
+	return b.String()
+}
+
+// writeShape writes the shape of d and all below; more adds to each.
+func (d *def) writeShape(b *strings.Builder, more func(*def)) {
 	fmt.Fprintf(b, "%v %q %s %q", d.Type, d.texts(), d.Format, slices.Sorted(slices.Values(d.Required)))
+	more(d)
 	if d.OneOf != nil || len(d.Type) != 1 {
 		b.WriteString("raw")
 	}
 	if d.values != nil {
 		b.WriteString("map ")
-		d.values.writeShape(b)
+		d.values.writeShape(b, more)
 	} else {
 		b.Write(d.AdditionalProperties)
 	}
 	if d.Items != nil {
 		b.WriteByte('[')
-		d.Items.writeShape(b)
+		d.Items.writeShape(b, more)
 		b.WriteByte(']')
 	}
 	b.WriteByte('{')
 	for _, p := range d.Properties {
 		b.WriteString(p.name + ":")
-		p.def.writeShape(b)
+		p.def.writeShape(b, more)
 		b.WriteByte(',')
 	}
 	b.WriteByte('}')

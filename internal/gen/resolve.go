@@ -8,8 +8,19 @@ import (
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
-// pkg is one domain with the Go name of every type decided.
+// language is what the names of types depend on.
+type language struct {
+	shape     func(*def) string // types of the same name and shape are one
+	constants bool              // whether each value of an enum is a constant named after the type and the value
+	reserved  []string          // names of types that the language, or what is written around the types, needs itself
+}
+
+var goLanguage = language{shape: (*def).shape, constants: true}
+
+// pkg is one domain with the name of every type decided.
 type pkg struct {
+	language
+
 	name    string
 	events  []payload
 	methods []method
@@ -38,9 +49,12 @@ type nested struct {
 }
 
 // resolve reads the domain's schemas and names everything in them.
-func resolve(domain string, specs []event.Spec) (*pkg, error) {
-	p := &pkg{name: packageName(domain), imports: map[string]bool{module + "/event": true}}
+func resolve(domain string, specs []event.Spec, l language) (*pkg, error) {
+	p := &pkg{language: l, name: packageName(domain), imports: map[string]bool{module + "/event": true}}
 	taken := map[string]bool{}
+	for _, name := range l.reserved {
+		taken[name] = true
+	}
 	for _, s := range specs {
 		d := new(def)
 		if err := jsonx.Unmarshal(s.Schema, d); err != nil {
@@ -51,8 +65,11 @@ func resolve(domain string, specs []event.Spec) (*pkg, error) {
 			return nil, fmt.Errorf("%s: %w", s.Topic, err)
 		}
 		name := typeName(s.Topic)
+		if slices.Contains(l.reserved, name) {
+			name += "Event"
+		}
 		if taken[name] {
-			return nil, fmt.Errorf("%s: two events of %s would be the Go type %s", s.Topic, domain, name)
+			return nil, fmt.Errorf("%s: two events of %s would be the type %s", s.Topic, domain, name)
 		}
 		taken[name] = true
 		p.events = append(p.events, payload{spec: s, name: name, def: d})
@@ -93,7 +110,7 @@ func (p *pkg) collectValue(root *payload, d *def, one, item string) {
 	case d.Items != nil:
 		p.collectValue(root, d.Items, item, item+"Item")
 	case len(d.Properties) > 0 || d.kind() == "string" && len(d.texts()) > 0:
-		p.nested = append(p.nested, &nested{candidate: one, shape: d.shape(), root: root, def: d, doc: d.Description})
+		p.nested = append(p.nested, &nested{candidate: one, shape: p.shape(d), root: root, def: d, doc: d.Description})
 		p.collect(root, d, one)
 	case d.values != nil:
 		p.collectValue(root, d.values, item, item+"Item")
@@ -147,6 +164,9 @@ func (p *pkg) nameNested(taken map[string]bool) error {
 			return fmt.Errorf("%s: two different types would be called %s: rename a member", n.root.spec.Topic, n.name)
 		}
 		taken[n.name] = true
+		if !p.constants {
+			continue
+		}
 		for _, v := range n.enum() {
 			if c := n.name + goName(v); taken[c] {
 				return fmt.Errorf("%s: two constants would be called %s: rename a value", n.root.spec.Topic, c)
@@ -166,7 +186,7 @@ func (n *nested) enum() []string {
 
 // typeOf finds the Go name of the nested type d in root.
 func (p *pkg) typeOf(root *payload, d *def, candidate string) string {
-	shape := d.shape()
+	shape := p.shape(d)
 	for _, name := range []string{candidate, root.name + candidate} {
 		if n := p.byShape[name+" "+shape]; n != nil {
 			return n.name

@@ -14,10 +14,10 @@ func (p *pkg) source() []byte {
 	var body bytes.Buffer
 	for _, e := range p.events {
 		fmt.Fprintf(&body, "\n")
-		comment(&body, fmt.Sprintf("%s is the payload of %s.", e.name, e.spec.Topic))
+		comment(&body, "//", fmt.Sprintf("%s is the payload of %s.", e.name, e.spec.Topic))
 		if e.spec.Doc != "" {
 			fmt.Fprintf(&body, "//\n")
-			comment(&body, e.spec.Doc)
+			comment(&body, "//", e.spec.Doc)
 		}
 		p.structure(&body, e.name, e.name, &e, e.def)
 		fmt.Fprintf(&body, "\n// EventTopic implements [event.Payload].\nfunc (%s) EventTopic() event.Topic { return %q }\n", e.name, e.spec.Topic)
@@ -62,10 +62,10 @@ func (p *pkg) nestedType(b *bytes.Buffer, n *nested) {
 	if n.users > 1 {
 		doc = n.name + " is a part of several payloads."
 	}
-	comment(b, doc)
+	comment(b, "//", doc)
 	if n.doc != "" {
 		fmt.Fprintf(b, "//\n")
-		comment(b, n.doc)
+		comment(b, "//", n.doc)
 	}
 	values := n.enum()
 	if values == nil {
@@ -86,7 +86,7 @@ func (p *pkg) structure(b *bytes.Buffer, name, candidate string, root *payload, 
 		if i > 0 && prop.def.Description != "" {
 			fmt.Fprintf(b, "\n")
 		}
-		comment(b, prop.def.Description)
+		comment(b, "//", prop.def.Description)
 		typ, pointed := p.goType(root, prop.def, fieldType(candidate, prop.name), itemName(prop.name))
 		tag := prop.name
 		if !slices.Contains(d.Required, prop.name) {
@@ -143,16 +143,30 @@ func (p *pkg) goType(root *payload, d *def, one, item string) (typ string, point
 
 const width = 110
 
-func comment(b *bytes.Buffer, text string) {
-	line := "//"
+// comment writes text in lines that begin with mark.
+func comment(b *bytes.Buffer, mark, text string) {
+	for _, line := range wrapped(text, width-len(mark)-1) {
+		fmt.Fprintln(b, mark, line)
+	}
+}
+
+// wrapped breaks text into lines no longer than most, where its words allow that.
+func wrapped(text string, most int) []string {
+	var lines []string
+	line := ""
 	for w := range strings.FieldsSeq(text) {
-		if len(line)+1+len(w) > width {
-			fmt.Fprintln(b, line)
-			line = "//"
+		switch {
+		case line == "":
+			line = w
+		case len(line)+1+len(w) > most:
+			lines = append(lines, line)
+			line = w
+		default:
+			line += " " + w
 		}
-		line += " " + w
 	}
-	if line != "//" {
-		fmt.Fprintln(b, line)
+	if line != "" {
+		lines = append(lines, line)
 	}
+	return lines
 }
