@@ -8,7 +8,7 @@ import (
 
 // firsts are the schemas for the first items, one each, and the keyword that holds them.
 func (n subschema) firsts() (keyword string, schemas []subschema) {
-	if n.has("prefixItems") {
+	if n.doc != nil && n.doc.draft >= 2020 && n.has("prefixItems") {
 		return "prefixItems", n.list("prefixItems")
 	}
 	if _, ok := n.keywords()["items"].([]any); ok {
@@ -101,6 +101,7 @@ func (c *comparison) array(path string, w []subschema, was *subschema, r subsche
 		c.tell("UNIQUE_ITEMS_REMOVED", path+"/uniqueItems", "{reader} does not ask for items to differ")
 	}
 	c.contains(path+"/contains", w, r)
+	c.idleItems(path+"/additionalItems", was, r)
 	if s, ok := r.child("unevaluatedItems"); ok && !s.free() && !c.among(w, r, "unevaluatedItems") {
 		if _, _, all := r.rest(); !all {
 			fits := true
@@ -118,7 +119,10 @@ func (c *comparison) items(path string, w []subschema, was *subschema, r subsche
 	keyword, firsts := r.firsts()
 	var before []subschema
 	if was != nil {
-		_, before = was.firsts()
+		var k string
+		if k, before = was.firsts(); len(firsts) == 0 {
+			keyword = k
+		}
 	}
 	most := c.most(w)
 	beyond := func(i int) bool { return most >= 0 && i >= most }
@@ -192,6 +196,22 @@ func (c *comparison) items(path string, w []subschema, was *subschema, r subsche
 		c.within(here, from, &old, s)
 	default:
 		c.within(here, from, nil, s)
+	}
+}
+
+// idleItems compares the schemas for additional items where no items are listed, so that they have no effect: registries mind.
+func (c *comparison) idleItems(path string, was *subschema, r subschema) {
+	if was == nil || c.policy == ByRole || was.has("items") || r.has("items") {
+		return
+	}
+	before, had := was.child("additionalItems")
+	s, has := r.child("additionalItems")
+	switch {
+	case !had || !has:
+	case s.v == false && before.v != false:
+		c.refuse("ADDITIONAL_ITEMS_REMOVED", path, "{reader} allows no additional items")
+	default:
+		c.within(path, []subschema{before}, &before, s)
 	}
 }
 

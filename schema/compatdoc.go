@@ -149,7 +149,6 @@ func newDocument(c *compared, root any) *document {
 
 // knows reports whether the keyword name of s means anything in the document's draft, as far as its meaning is compared.
 func (c *compared) knows(name string, s object) bool {
-	_, list := s["items"].([]any)
 	switch name {
 	case "contains", "propertyNames", "const":
 		return c.draft >= 6
@@ -161,8 +160,6 @@ func (c *compared) knows(name string, s object) bool {
 		return c.draft >= 2019 && s["contains"] != nil
 	case "prefixItems":
 		return c.draft >= 2020
-	case "additionalItems":
-		return list
 	}
 	return true
 }
@@ -410,7 +407,7 @@ func (n subschema) refOnly() bool { return n.has("$ref") && n.doc.draft <= 7 }
 // accepts asks the oracle whether n allows the value; sure is false where it cannot say.
 func (n subschema) accepts(v any) (ok, sure bool) {
 	if n.doc == nil {
-		return kindOf(v)&kindsOf(n) != 0, !n.has("required")
+		return kindOfValue(v)&allowedKinds(n) != 0, !n.has("required")
 	}
 	s, err := n.doc.compile(n.at)
 	if err != nil {

@@ -26,8 +26,8 @@ var kindBits = map[string]uint8{
 	"object": objectKind, "array": arrayKind, "string": stringKind, "number": fractionKind | integerKind, "integer": integerKind, "boolean": boolKind, "null": nullKind,
 }
 
-// kindsOf are the kinds that the keywords of one schema leave.
-func kindsOf(n subschema) uint8 {
+// allowedKinds are the kinds that the keywords of one schema leave.
+func allowedKinds(n subschema) uint8 {
 	if b, ok := n.v.(bool); ok {
 		if b {
 			return allKinds
@@ -48,14 +48,14 @@ func kindsOf(n subschema) uint8 {
 	if values, ok := listed(n); ok {
 		of := uint8(0)
 		for _, v := range values {
-			of |= kindOf(v)
+			of |= kindOfValue(v)
 		}
 		kinds &= of
 	}
 	return kinds
 }
 
-func kindOf(v any) uint8 {
+func kindOfValue(v any) uint8 {
 	switch v := v.(type) {
 	case object:
 		return objectKind
@@ -78,7 +78,7 @@ func kindOf(v any) uint8 {
 func (c *comparison) kinds(w []subschema) uint8 {
 	kinds := allKinds
 	for _, n := range w {
-		kinds &= kindsOf(n)
+		kinds &= allowedKinds(n)
 	}
 	return kinds
 }
@@ -100,7 +100,7 @@ func (c *comparison) types(path string, w []subschema, was *subschema, r subsche
 	from := c.kinds(w)
 	to := allKinds
 	if r.has("type") {
-		to = kindsOf(subschema{v: object{"type": r.keywords()["type"]}})
+		to = allowedKinds(subschema{v: object{"type": r.keywords()["type"]}})
 	}
 	missing := from &^ to
 	sum := false
@@ -121,7 +121,7 @@ func (c *comparison) types(path string, w []subschema, was *subschema, r subsche
 	if was == nil || missing != 0 || r.has("$ref") || r.has("anyOf") || r.has("oneOf") || r.has("allOf") || was.has("$ref") {
 		return from & to
 	}
-	if before := kindsOf(subschema{v: object{"type": was.keywords()["type"]}}); before&^to == 0 && before != to {
+	if before := allowedKinds(subschema{v: object{"type": was.keywords()["type"]}}); before&^to == 0 && before != to {
 		kind := "TYPE_EXTENDED"
 		if sum {
 			kind = "SUM_TYPE_EXTENDED"

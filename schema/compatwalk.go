@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxSteps bounds how many pairs of schemas one comparison looks at, so that no schema keeps it busy for long.
-const maxSteps = 50_000
+// maxComparisons bounds how many pairs of schemas one comparison looks at, so that no schema keeps it busy for long.
+const maxComparisons = 50_000
 
 // comparison decides whether everything that the writer's schema allows is allowed by the reader's. Whatever it does not see
 // to be so is a breaking difference: a doubt never passes for compatible.
@@ -50,9 +50,9 @@ func (c *comparison) run() []Difference {
 	}
 	w, r := subschema{doc: c.writer, v: c.writer.root}, subschema{doc: c.reader, v: c.reader.root}
 	c.compare("#", []subschema{w}, &w, r)
-	if c.steps > maxSteps {
+	if c.steps > maxComparisons {
 		c.out = []Difference{}
-		c.report(true, TooComplex, "#", "the schemas are too entangled to be compared within %d steps", maxSteps)
+		c.report(true, TooComplex, "#", "the schemas are too entangled to be compared within %d steps", maxComparisons)
 	}
 	return c.out
 }
@@ -127,7 +127,7 @@ func (c *comparison) refuse(kind, path, format string, args ...any) {
 // step counts, and reports whether there is budget left.
 func (c *comparison) step() bool {
 	c.steps++
-	return c.steps <= maxSteps
+	return c.steps <= maxComparisons
 }
 
 // implies reports whether every value that w allows is allowed by r, without saying where not.
@@ -135,7 +135,7 @@ func (c *comparison) implies(w []subschema, r subschema) bool {
 	kept := c.out
 	c.out = nil
 	c.compare("#", w, nil, r)
-	ok := !c.broken() && c.steps <= maxSteps
+	ok := !c.broken() && c.steps <= maxComparisons
 	c.out = kept
 	return ok
 }
@@ -192,7 +192,7 @@ func (c *comparison) compare(path string, w []subschema, was *subschema, r subsc
 	delete(c.active, key)
 	if c.low >= index { // nothing further out was taken for kept
 		c.low = noFrame
-		if !c.broken() && c.steps <= maxSteps {
+		if !c.broken() && c.steps <= maxComparisons {
 			c.kept[key] = true
 		}
 	}
