@@ -25,18 +25,21 @@ type Config struct {
 	Broker   *broker.Config // the embedded broker; nil: the brokers of Bus
 	Services []string       // which of [Services] to run; none is allowed
 	HTTP     string         // where /livez, /readyz, /metrics and /faults are served; empty is nowhere
+	Registry *Registry      // the schema registry; nil: none
 	Logger   *slog.Logger   // default: discarded
 }
 
 // Info says what runs.
 type Info struct {
-	Brokers     []string // addresses for clients
-	URL         string   // of the health endpoints
-	Dir         string   // of the embedded broker
-	Services    []string
-	Took        time.Duration         // from the start to ready
-	Recovery    broker.Report         // what the embedded broker did after an unclean stop
-	Differences []bus.TopicDifference // topics that are not as the catalogue declares them
+	Brokers      []string // addresses for clients
+	URL          string   // of the health endpoints
+	Dir          string   // of the embedded broker
+	Services     []string
+	Registry     string                // URL of the schema registry; empty: none runs
+	Unregistered []string              // schemas of the catalogue that it did not take, and why
+	Took         time.Duration         // from the start to ready
+	Recovery     broker.Report         // what the embedded broker did after an unclean stop
+	Differences  []bus.TopicDifference // topics that are not as the catalogue declares them
 }
 
 // ListenError says that the health endpoints cannot be served at an address.
@@ -79,6 +82,13 @@ func Run(ctx context.Context, cfg Config, ready func(Info)) (err error) {
 		}
 		stop := state.serve(ln, wrong, cfg.Logger)
 		defer func() { err = errors.Join(err, stop()) }()
+	}
+	if cfg.Registry != nil {
+		if cfg.Registry.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Registry.Addr); err != nil {
+			return cannotListen(ctx, cfg.Registry.Addr, err)
+		}
+		defer cfg.Registry.listener.Close() //nolint:errcheck // who serves at it has closed it
+		info.Registry = registryURL(cfg.Registry.listener.Addr())
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -145,6 +155,11 @@ func run(ctx context.Context, cfg Config, services []service, state *health, inf
 			}
 			return nil
 		})
+	}
+	if cfg.Registry != nil {
+		if info.Unregistered, err = cfg.Registry.start(ctx, parts, b, info.Registry, state, cfg.Logger); err != nil {
+			return err
+		}
 	}
 	state.addBus(b)
 	state.is()

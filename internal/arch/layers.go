@@ -31,6 +31,7 @@ var may = map[string]string{
 	"telemetry":       "bus event",
 	"services/*":      "bus contracts contracts/* event internal/jsonx",
 	"examples/*":      "bus bus/bustest contracts contracts/* event services/bridge",
+	"registry":        "bus event schema internal/jsonx",
 
 	// L5: wires all of it.
 	"stack":        "*",

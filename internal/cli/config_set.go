@@ -186,7 +186,7 @@ func (a *app) checkSettings(root *cobra.Command) error {
 		return fail(codeFormat, "no command prints as %q", clip(o.value, 60)).at("where", "%s", o.origin).
 			meant(o.value, known).fix("one of: %s", strings.Join(known, ", "))
 	}
-	if _, _, err := (listenOptions{host: "127.0.0.1"}).addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE"); err != nil {
+	if _, err := (listenOptions{host: "127.0.0.1"}).addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE", "OMNIBUS_PORT_REGISTRY"); err != nil {
 		return err
 	}
 	_, err := a.undeclared()

@@ -17,6 +17,7 @@ type runState struct {
 	PID      int      `json:"pid"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
+	Registry string   `json:"registry"`
 	Services []string `json:"services"`
 	Started  string   `json:"started"`
 	Keeps    bool     `json:"keeps"` // false: --ephemeral

@@ -75,7 +75,7 @@ func runDetached(ctx context.Context, a *app) error {
 	}
 	return a.print(d.upDoc, func() error {
 		err := a.printFields(
-			field{"started", "process " + strconv.Itoa(d.PID)}, field{"kafka", strings.Join(d.Brokers, ",")}, field{"health", d.URL + "/readyz"},
+			field{"started", "process " + strconv.Itoa(d.PID)}, field{"kafka", strings.Join(d.Brokers, ",")}, field{"registry", d.Registry}, field{"health", d.URL + "/readyz"},
 			field{"data", d.Data}, field{"services", strings.Join(d.Services, ", ")}, field{"log", logPath(dir)},
 		)
 		if err == nil {

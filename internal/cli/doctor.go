@@ -150,11 +150,13 @@ func (a *app) doctorConfig(o doctorOptions, names []string) (doctor.Config, erro
 func (a *app) doctorUp(wrong func(error)) doctor.Up {
 	var up doctor.Up
 	local := listenOptions{host: "127.0.0.1"}
-	var err error
-	if up.Kafka, up.Console, err = local.addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE"); err != nil {
+	at, err := local.addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE", "OMNIBUS_PORT_REGISTRY")
+	if err != nil {
 		wrong(err)
+	} else {
+		up.Kafka, up.Console, up.Registry = at[0], at[1], at[2]
 	}
-	for _, at := range []*string{&up.Kafka, &up.Console} {
+	for _, at := range []*string{&up.Kafka, &up.Console, &up.Registry} {
 		if _, port, _ := net.SplitHostPort(*at); port == "0" { // it was joined just now, or is empty
 			*at = "" // any that is free
 		}

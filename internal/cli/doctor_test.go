@@ -58,7 +58,7 @@ func (d diagnosis) found(check string) (status doctor.Status, text string) {
 func TestDoctorOfARunningStackFindsNothingAndOfAKilledOneNamesIt(t *testing.T) {
 	s := newShell(t)
 	var addr string
-	s.whileUp(t, []string{"up", "--port-kafka", "0", "--port-console", "0"}, func(brokers string) {
+	s.whileUp(t, []string{"up", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0"}, func(brokers string) {
 		addr = brokers
 		own := s
 		own.env = append(own.env, "KAFKA_BOOTSTRAP_SERVERS="+addr)

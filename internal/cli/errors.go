@@ -77,6 +77,8 @@ const (
 	codeActive     code = 911
 	codeInUse      code = 912
 	codeExists     code = 913
+	codeReadOnly   code = 914
+	codeUnfit      code = 915
 	codeThreshold  code = 1001
 	codePromise    code = 1002
 	codeUnwell     code = 1003

@@ -16,6 +16,7 @@ import (
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/internal/oneline"
+	"github.com/omninode-ai/omnibus/registry"
 	"github.com/omninode-ai/omnibus/schema"
 	"github.com/omninode-ai/omnibus/stack"
 )
@@ -36,6 +37,8 @@ func (a *app) explain(err error) *failure {
 		stale   *bus.StalePlanError
 		used    *bus.TopicInUseError
 		setting *bus.SettingError
+		unfit   *registry.UnfitTopicError
+		refused *registry.Error
 	)
 	switch {
 	case errors.As(err, &active):
@@ -46,6 +49,12 @@ func (a *app) explain(err error) *failure {
 		return topicInUse(used)
 	case errors.As(err, &setting):
 		return settingRefused(setting)
+	case errors.As(err, &unfit):
+		return fail(codeUnfit, "topic %s cannot keep schemas", registry.Topic).because("%s", unfit.What).
+			fix("%s", unfit.Fix).fix("omnibus topics show %s", registry.Topic)
+	case errors.As(err, &refused) && refused.IsReadOnly():
+		return fail(codeReadOnly, "this schema registry takes no changes").because("%s", refused.Message).
+			fix("send the change to the writer").fix("where there is none: omnibus run --roles registry")
 	case errors.As(err, &port):
 		return a.portTaken(port)
 	case errors.As(err, &inUse):
@@ -224,6 +233,9 @@ func (a *app) portTaken(e *broker.PortTakenError) *failure {
 	flag := "--port-kafka"
 	if strings.HasSuffix(e.Addr, ":"+a.settings.get("OMNIBUS_PORT_CONSOLE").value) {
 		flag = "--port-console"
+	}
+	if strings.HasSuffix(e.Addr, ":"+a.settings.get("OMNIBUS_PORT_REGISTRY").value) {
+		flag = "--port-registry"
 	}
 	return f.fix("stop that process; omnibus down where it is Omnibus").fix("%s PORT; 0 picks one that is free", flag)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/registry"
 	"github.com/omninode-ai/omnibus/stack"
 )
 
@@ -45,6 +46,8 @@ func TestExplainGivesEveryErrorItsCodeAndANextStep(t *testing.T) {
 		{"damaged", &broker.CorruptError{File: "a", Offset: 7, Why: "checksum"}, "OMB-0707"},
 		{"port", &broker.PortTakenError{Addr: "127.0.0.1:9092", PID: 12, Process: "java"}, "OMB-0901"},
 		{"directory", &broker.DirInUseError{Dir: "d", PID: 12}, "OMB-0902"},
+		{"registry that does not write", &registry.Error{Code: 50003, Message: "the writer is elsewhere"}, "OMB-0914"},
+		{"topic of schemas", fmt.Errorf("schema registry: %w", &registry.UnfitTopicError{What: "it has 3 partitions", Fix: "make it anew"}), "OMB-0915"},
 		{"served", &stack.ServedError{Service: "bridge", Topic: "a.b", Group: "g"}, "OMB-0906"},
 	} {
 		a := &app{settings: settings}

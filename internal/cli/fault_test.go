@@ -7,7 +7,7 @@ import (
 
 func TestFaultsFromTheCommandLine(t *testing.T) {
 	s := newShell(t)
-	args := []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--ephemeral"}
+	args := []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0", "--ephemeral"}
 	s.whileUp(t, args, func(brokers string) {
 		var said strings.Builder
 		run := func(line string) result {

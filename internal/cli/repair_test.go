@@ -25,7 +25,7 @@ func (s shell) keepSome(t *testing.T, data string) {
 }
 
 func (shell) upOn(data string) []string {
-	return []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--data", data}
+	return []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0", "--data", data}
 }
 
 // seen is what the stack on a data directory serves.

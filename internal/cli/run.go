@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type runDoc struct {
 	Schema   string   `json:"schema"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
+	Registry string   `json:"registry"` // URL of the schema registry; empty: this process runs none
 	Roles    []string `json:"roles"`
 	Services []string `json:"services"`
 	Took     float64  `json:"took_seconds"`
@@ -29,53 +31,78 @@ func newRunCmd(a *app) *cobra.Command {
 	cmd := prints(&cobra.Command{
 		Use:   "run --roles ROLES",
 		Short: "Run parts of the platform with a Kafka cluster",
-		Long:  "Any number of processes may run the same role: they share the work. There is one role: services.",
+		Long: "Any number of processes may run the same role. The roles are:\n" +
+			"  services  they share the work\n" +
+			"  registry  all of them answer, and one of them takes changes; when that one is gone another takes over",
 		Example: `omnibus run --roles services -b kafka-1:9092,kafka-2:9092
-omnibus run --roles services --services bridge`,
+omnibus run --roles services --services bridge
+omnibus run --roles registry -b kafka-1:9092,kafka-2:9092`,
 		Args: a.wantArgs(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRun(cmd.Context(), a, o) },
 	}, formatTable, formatJSON)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.roles, "roles", nil, "which `roles` to run: services")
+	f.StringSliceVar(&o.roles, "roles", nil, "which `roles` to run, with commas: services, registry")
 	f.StringVar(&o.services, "services", "all", "which `services` to run: all, none, or names with commas")
 	o.listenFlags(f)
 	return cmd
 }
 
-func runRun(ctx context.Context, a *app, o runOptions) error {
-	if len(o.roles) == 0 {
-		return fail(codeArgs, "omnibus run needs --roles").because("there is one role: services").fix("omnibus run --roles services")
+// The roles of "omnibus run".
+const (
+	roleServices = "services"
+	roleRegistry = "registry"
+)
+
+// checkRoles refuses roles that nobody can run.
+func checkRoles(roles []string) error {
+	known := []string{roleServices, roleRegistry}
+	if len(roles) == 0 {
+		return fail(codeArgs, "omnibus run needs --roles").because("there are: %s", strings.Join(known, ", ")).
+			fix("omnibus run --roles services").fix("omnibus run --roles registry")
 	}
-	for _, r := range o.roles {
-		if r != "services" {
-			return fail(codeFlagValue, "there is no role %q", clip(r, 60)).because("there is one role: services").meant(r, []string{"services"}).fix("--roles services")
+	for _, r := range roles {
+		if !slices.Contains(known, r) {
+			return fail(codeFlagValue, "there is no role %q", clip(r, 60)).because("there are: %s", strings.Join(known, ", ")).
+				meant(r, known).fix("--roles services").fix("--roles registry")
 		}
 	}
-	console, _, err := o.addresses(a, "OMNIBUS_PORT_CONSOLE")
+	return nil
+}
+
+func runRun(ctx context.Context, a *app, o runOptions) error {
+	if err := checkRoles(o.roles); err != nil {
+		return err
+	}
+	at, err := o.addresses(a, "OMNIBUS_PORT_CONSOLE", "OMNIBUS_PORT_REGISTRY")
 	if err != nil {
 		return err
 	}
-	services, err := chooseServices(o.services)
-	if err != nil {
-		return err
+	sc := stack.Config{HTTP: at[0]}
+	if slices.Contains(o.roles, roleServices) {
+		if sc.Services, err = chooseServices(o.services); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(o.roles, roleRegistry) {
+		sc.Registry = &stack.Registry{Addr: at[1], Version: buildVersion()}
 	}
 	a.logTo(a.err)
-	cfg, err := a.busConfig("omnibus")
-	if err != nil {
+	if sc.Bus, err = a.busConfig("omnibus"); err != nil {
 		return err
 	}
+	sc.Logger = a.log
 	var failed error
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	err = stack.Run(running, stack.Config{Bus: cfg, Services: services, HTTP: console, Logger: a.log}, func(info stack.Info) {
+	err = stack.Run(running, sc, func(info stack.Info) {
 		a.reportStart(info)
 		doc := runDoc{
-			Schema: schemaOf("run"), Brokers: info.Brokers, URL: info.URL, Roles: o.roles, Services: append([]string{}, info.Services...), Took: info.Took.Seconds(),
+			Schema: schemaOf("run"), Brokers: info.Brokers, URL: info.URL, Registry: info.Registry, Roles: o.roles, Services: append([]string{}, info.Services...), Took: info.Took.Seconds(),
 		}
 		failed = a.print(doc, func() error {
 			return a.printFields(
 				field{"running", strings.Join(o.roles, ", ")}, field{"kafka", strings.Join(info.Brokers, ",")}, field{"health", info.URL + "/readyz"},
-				field{"services", strings.Join(info.Services, ", ")}, field{"stop", "Ctrl-C"},
+				field{"registry", info.Registry}, field{"services", strings.Join(info.Services, ", ")}, field{"stop", "Ctrl-C"},
 			)
 		})
 		if failed != nil {

@@ -25,6 +25,7 @@ type statusDoc struct {
 	Degraded []string `json:"degraded"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
+	Registry string   `json:"registry"`
 	Data     string   `json:"data"`
 	Services []string `json:"services"`
 	Started  string   `json:"started"`
@@ -56,7 +57,7 @@ func runStatus(ctx context.Context, a *app) error {
 		return fail(codeNotRunning, "Omnibus does not run here").at("data", "%s", dir).because("no \"omnibus up\" holds the data directory").fix("omnibus up")
 	}
 	doc := statusDoc{
-		Schema: schemaOf("status"), PID: s.PID, Brokers: append([]string{}, s.Brokers...), URL: s.URL, Services: append([]string{}, s.Services...),
+		Schema: schemaOf("status"), PID: s.PID, Brokers: append([]string{}, s.Brokers...), URL: s.URL, Registry: s.Registry, Services: append([]string{}, s.Services...),
 		Started: s.Started, Reasons: []string{"starting"}, Degraded: []string{},
 	}
 	if s.Keeps {
@@ -87,7 +88,7 @@ func runStatus(ctx context.Context, a *app) error {
 		}
 		return a.printFields(append(
 			fields,
-			field{"process", strconv.Itoa(doc.PID)}, field{"kafka", strings.Join(doc.Brokers, ",")}, field{"health", doc.URL + "/readyz"},
+			field{"process", strconv.Itoa(doc.PID)}, field{"kafka", strings.Join(doc.Brokers, ",")}, field{"registry", doc.Registry}, field{"health", doc.URL + "/readyz"},
 			field{"data", data}, field{"services", services}, field{"started", sinceText(a, doc.Started)},
 		)...)
 	})

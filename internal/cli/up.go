@@ -40,7 +40,8 @@ type upDoc struct {
 	PID      int      `json:"pid"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
-	Data     string   `json:"data"` // empty: nothing is kept
+	Registry string   `json:"registry"` // URL of the schema registry
+	Data     string   `json:"data"`     // empty: nothing is kept
 	Services []string `json:"services"`
 	Events   int      `json:"event_types"`
 	Took     float64  `json:"took_seconds"`
@@ -80,6 +81,7 @@ func dataFlag(f *pflag.FlagSet) {
 
 func (o *listenOptions) listenFlags(f *pflag.FlagSet) {
 	f.String("port-console", "8050", "`port` of /livez and /readyz; 0 picks one (OMNIBUS_PORT_CONSOLE)")
+	f.String("port-registry", "8084", "`port` of the schema registry; 0 picks one (OMNIBUS_PORT_REGISTRY)")
 	f.StringVar(&o.host, "listen", "127.0.0.1", "`address` to listen on")
 	f.BoolVar(&o.insecure, "insecure-listen", false, "listen beyond this machine without TLS and login")
 }
@@ -107,10 +109,11 @@ func (a *app) logTo(w interface{ Write([]byte) (int, error) }) {
 
 // up runs the stack in this process and calls ready once it is.
 func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) error {
-	kafka, console, err := o.addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE")
+	at, err := o.addresses(a, "OMNIBUS_PORT_KAFKA", "OMNIBUS_PORT_CONSOLE", "OMNIBUS_PORT_REGISTRY")
 	if err != nil {
 		return err
 	}
+	kafka, console := at[0], at[1]
 	if err := o.checkAdvertise(); err != nil {
 		return err
 	}
@@ -145,13 +148,14 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 	var failed error
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	err = stack.Run(running, stack.Config{Bus: cfg, Broker: br, Services: services, HTTP: console, Logger: a.log}, func(info stack.Info) {
+	schemas := &stack.Registry{Addr: at[2], Catalogue: true, Version: buildVersion()}
+	err = stack.Run(running, stack.Config{Bus: cfg, Broker: br, Services: services, HTTP: console, Registry: schemas, Logger: a.log}, func(info stack.Info) {
 		a.reportStart(info)
 		state := runState{
-			PID: os.Getpid(), Brokers: info.Brokers, URL: info.URL, Services: info.Services, Started: jsonTime(a.now()), Keeps: !o.ephemeral,
+			PID: os.Getpid(), Brokers: info.Brokers, URL: info.URL, Registry: info.Registry, Services: info.Services, Started: jsonTime(a.now()), Keeps: !o.ephemeral,
 		}
 		doc := upDoc{
-			Schema: schemaOf("up"), PID: state.PID, Brokers: info.Brokers, URL: info.URL, Services: append([]string{}, info.Services...),
+			Schema: schemaOf("up"), PID: state.PID, Brokers: info.Brokers, URL: info.URL, Registry: info.Registry, Services: append([]string{}, info.Services...),
 			Events: cfg.Catalog.Len(), Took: info.Took.Seconds(),
 		}
 		if !o.ephemeral {
@@ -179,6 +183,13 @@ func (a *app) reportStart(info stack.Info) {
 	for _, cut := range info.Recovery.Cuts {
 		a.hint("note: after an unclean stop, %s of %s that were never acknowledged were cut", sizeText(cut.Bytes), cut.File)
 	}
+	for i, why := range info.Unregistered {
+		if i == 5 {
+			a.hint("note: %d more schemas were not registered; the log has them", len(info.Unregistered)-i)
+			break
+		}
+		a.hint("note: not registered: %s", clip(why, 400))
+	}
 	for i, d := range info.Differences {
 		if i == 5 {
 			a.hint("note: %d more differences; omnibus topics list", len(info.Differences)-i)
@@ -202,7 +213,7 @@ func (a *app) banner(doc upDoc) error {
 		return err
 	}
 	err := a.printFields(
-		field{"  Kafka", strings.Join(doc.Brokers, ",")}, field{"  Health", doc.URL + "/readyz"}, field{"  Data", data}, field{"  Services", services},
+		field{"  Kafka", strings.Join(doc.Brokers, ",")}, field{"  Registry", doc.Registry}, field{"  Health", doc.URL + "/readyz"}, field{"  Data", data}, field{"  Services", services},
 		field{"  Ready", fmt.Sprintf("%s, after %.1f s", count(doc.Events, "event type", "event types"), doc.Took)},
 	)
 	if err != nil {
@@ -218,29 +229,29 @@ func (a *app) banner(doc upDoc) error {
 }
 
 // addresses are where the stack listens, by the settings that hold the ports. Beyond this machine only who says so.
-func (o listenOptions) addresses(a *app, settings ...string) (first, second string, err error) {
+func (o listenOptions) addresses(a *app, settings ...string) ([]string, error) {
 	ip := net.ParseIP(o.host)
 	if o.host == "localhost" {
 		ip = net.IPv4(127, 0, 0, 1)
 	}
 	if ip == nil {
-		return "", "", fail(codeFlagValue, "%q is not an address to listen on", clip(o.host, 60)).fix("--listen 127.0.0.1").fix("--listen 0.0.0.0 --insecure-listen")
+		return nil, fail(codeFlagValue, "%q is not an address to listen on", clip(o.host, 60)).fix("--listen 127.0.0.1").fix("--listen 0.0.0.0 --insecure-listen")
 	}
 	if !ip.IsLoopback() && !o.insecure {
-		return "", "", fail(codeInsecure, "refused to listen on %s without TLS and login", o.host).
+		return nil, fail(codeInsecure, "refused to listen on %s without TLS and login", o.host).
 			because("everybody who reaches that address could read and write all events").
 			fix("leave out --listen to serve this machine only").fix("--insecure-listen where the network is yours alone")
 	}
-	out := make([]string, 2)
+	out := make([]string, len(settings))
 	for i, name := range settings {
 		s := a.settings.get(name)
 		port, err := strconv.Atoi(s.value)
 		if err != nil || port < 0 || port > 65535 {
-			return "", "", fail(codeFlagValue, "%q is not a port", clip(s.value, 60)).at("where", "%s", s.origin).fix("a number from 1 to 65535, or 0 for any that is free")
+			return nil, fail(codeFlagValue, "%q is not a port", clip(s.value, 60)).at("where", "%s", s.origin).fix("a number from 1 to 65535, or 0 for any that is free")
 		}
 		out[i] = net.JoinHostPort(ip.String(), s.value)
 	}
-	return out[0], out[1], nil
+	return out, nil
 }
 
 func (o upOptions) checkAdvertise() error {

@@ -29,7 +29,7 @@ func TestUpTellsClientsTheNameThatItAdvertises(t *testing.T) {
 	defer stop()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- s.into(ctx, in, "up", "--ephemeral", "--services", "none", "--port-kafka", port, "--port-console", "0",
+		ended <- s.into(ctx, in, "up", "--ephemeral", "--services", "none", "--port-kafka", port, "--port-console", "0", "--port-registry", "0",
 			"--listen", "0.0.0.0", "--insecure-listen", "--advertise", "bus.example:19092")
 		_ = in.Close()
 	}()

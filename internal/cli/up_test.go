@@ -10,8 +10,8 @@ import (
 
 func TestUpSaysWhatItIsAndWhatToTryNext(t *testing.T) {
 	for _, c := range []struct{ name, line string }{
-		{"up", "up --port-kafka 0 --port-console 0 --data kept"},
-		{"up_ephemeral", "up --port-kafka 0 --port-console 0 --services none --ephemeral"},
+		{"up", "up --port-kafka 0 --port-console 0 --port-registry 0 --data kept"},
+		{"up_ephemeral", "up --port-kafka 0 --port-console 0 --port-registry 0 --services none --ephemeral"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShell(t)
@@ -39,7 +39,7 @@ func TestUpSaysWhatItIsAndWhatToTryNext(t *testing.T) {
 
 func TestUpStopsWhereItsBannerCannotBeWritten(t *testing.T) {
 	s := newShell(t)
-	if code := s.into(t.Context(), brokenPipe{}, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0", "--services", "none"); code != 0 {
+	if code := s.into(t.Context(), brokenPipe{}, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0", "--services", "none"); code != 0 {
 		t.Errorf("exit %d, want 0", code)
 	}
 }

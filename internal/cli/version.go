@@ -28,6 +28,14 @@ omnibus version -o json`,
 	}, formatTable, formatJSON)
 }
 
+// buildVersion is the version of this program.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
 func runVersion(a *app) error {
 	doc := versionDoc{Schema: schemaOf("version"), Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {

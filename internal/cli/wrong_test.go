@@ -120,7 +120,7 @@ func wrongInputs() []wrong {
 		{name: "bad undeclared", line: cmdline("topics list"), env: []string{"OMNIBUS_UNDECLARED=maybe"}, exit: 2, code: "OMB-0207", says: "environment OMNIBUS_UNDECLARED", advice: "refuse, warn or allow"},
 		{name: "no catalogue", line: cmdline("catalog list --catalog none"), exit: 2, code: "OMB-0208", says: "flag --catalog", advice: "directory of schema files"},
 		{name: "no role", line: cmdline("run"), exit: 2, code: "OMB-0204", says: "needs --roles", advice: "--roles services"},
-		{name: "unknown role", line: cmdline("run --roles service"), exit: 2, code: "OMB-0203", says: "one role", advice: "did you mean services?"},
+		{name: "unknown role", line: cmdline("run --roles service"), exit: 2, code: "OMB-0203", says: "there are: services, registry", advice: "did you mean services?"},
 		{name: "too few events", line: cmdline("selftest --events 3"), exit: 2, code: "OMB-0203", says: "100 to 1000000", advice: "--events 100"},
 		{name: "no partitions", line: cmdline("selftest --partitions 0"), exit: 2, code: "OMB-0203", says: "--partitions must be", advice: "--partitions 3"},
 		{name: "short session", line: cmdline("selftest --session-timeout 1ms"), exit: 2, code: "OMB-0203", says: "1s or more", advice: "--session-timeout 6s"},
@@ -206,9 +206,9 @@ func wrongInputs() []wrong {
 		// 9: refused
 		{name: "settings elsewhere", line: cmdline("up"), env: []string{"KAFKA_BOOTSTRAP_SERVERS=kafka.example:9092"}, exit: 9, code: "OMB-0903", says: "environment KAFKA_BOOTSTRAP_SERVERS", advice: "omnibus run --roles services"},
 		{name: "open to the world", line: cmdline("up --embedded --listen 0.0.0.0"), exit: 9, code: "OMB-0904", says: "read and write all events", advice: "--insecure-listen"},
-		{name: "Kafka port taken", line: cmdline("up --embedded --services none --port-console 0 --port-kafka NUMBER"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-kafka PORT"},
+		{name: "Kafka port taken", line: cmdline("up --embedded --services none --port-console 0 --port-registry 0 --port-kafka NUMBER"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-kafka PORT"},
 		{name: "topic that is there", line: cmdline("topics create " + assessed), exit: 9, code: "OMB-0913", says: "it is as it should be", advice: "omnibus topics diff " + assessed},
-		{name: "health port taken", line: cmdline("up --embedded --services none --port-kafka 0 --port-console NUMBER"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-console PORT"},
+		{name: "health port taken", line: cmdline("up --embedded --services none --port-kafka 0 --port-console NUMBER --port-registry 0"), exit: 9, code: "OMB-0901", says: "process PID", advice: "--port-console PORT"},
 	}
 }
 
@@ -319,7 +319,7 @@ func TestTooLargePayloadIsRefused(t *testing.T) {
 
 func TestDataDirectoryInUseIsRefused(t *testing.T) {
 	s := newShell(t)
-	args := []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--data", "data"}
+	args := []string{"up", "--services", "none", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0", "--data", "data"}
 	s.whileUp(t, args, func(brokers string) {
 		r := s.run(t.Context(), "", args...)
 		check(t, wrong{exit: 9, code: "OMB-0905", says: brokers, advice: "omnibus down"}, r)

@@ -68,13 +68,14 @@ type Setting struct {
 
 // Up is what "omnibus up" runs on this machine, or would.
 type Up struct {
-	Data    string   // its data directory; empty: there is no place for one
-	Kafka   string   // the address that it listens on
-	Console string   // likewise, of its health endpoints
-	Running bool     // somebody holds the data directory
-	PID     int      // of who does; 0: not known yet
-	URL     string   // of its health endpoints; empty: it is starting
-	Brokers []string // the addresses that it tells clients
+	Data     string   // its data directory; empty: there is no place for one
+	Kafka    string   // the address that it listens on
+	Console  string   // likewise, of its health endpoints
+	Registry string   // likewise, of its schema registry
+	Running  bool     // somebody holds the data directory
+	PID      int      // of who does; 0: not known yet
+	URL      string   // of its health endpoints; empty: it is starting
+	Brokers  []string // the addresses that it tells clients
 }
 
 func (c Config) withDefaults() Config {

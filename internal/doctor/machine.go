@@ -120,7 +120,7 @@ func checkPorts(ctx context.Context, e *exam) []Finding {
 		return []Finding{{OK, fmt.Sprintf("\"omnibus up\" has them: process %d", up.PID), ""}}
 	}
 	var found []Finding
-	for _, p := range []struct{ addr, what, flag string }{{up.Kafka, "Kafka", "--port-kafka"}, {up.Console, "health", "--port-console"}} {
+	for _, p := range []struct{ addr, what, flag string }{{up.Kafka, "Kafka", "--port-kafka"}, {up.Console, "health", "--port-console"}, {up.Registry, "schema registry", "--port-registry"}} {
 		if p.addr == "" {
 			continue
 		}

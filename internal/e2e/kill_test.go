@@ -73,7 +73,7 @@ func freeAddress(t *testing.T) string {
 // up starts the stack and returns once it is ready.
 func up(t *testing.T, omnibus, dir, port string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), omnibus, "up", "--data", dir, "--port-kafka", port, "--port-console", "0")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), omnibus, "up", "--data", dir, "--port-kafka", port, "--port-console", "0", "--port-registry", "0")
 	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -92,7 +92,7 @@ func do(t *testing.T, binary, address string, blocks []string) (ran int) {
 // up starts the stack as "make up" does, on free ports, and returns its address.
 func up(t *testing.T, binary string) string {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0")
 	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS=")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
