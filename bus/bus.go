@@ -35,6 +35,7 @@ type Config struct {
 	Undeclared Undeclared                  // topics that the catalogue lacks; default: publishing refuses, consuming warns
 	Topics     map[event.Topic]event.Topic // event type → the topic that carries it, where it is not the topic of that name
 	Upcasts    []Upcaster                  // older event types → later ones, for whoever handles those
+	Duals      []Dual                      // later event types → older ones, for whoever still reads those
 
 	Replication int // copies of the topics that EnsureTopics creates; default 3, on fewer brokers as many as there are
 
@@ -84,6 +85,7 @@ type Trace struct {
 	Batch     func(ctx context.Context, group string, rs []Record, took time.Duration, err error) // a batch handler answered
 	Dead      func(ctx context.Context, d DeadLetter)
 	Completed func(ctx context.Context, d Delivery) // a foreign event lacked fields, see event.Envelope.Completed
+	Outdated  func(ctx context.Context, u Outdated) // an event type that is deprecated, or has a later version, was used
 
 	// The partitions of a group. At the end of Consume none is revoked.
 	Assigned  func(group string, from Coordinates) // before anything is fetched; offset -1: where the log begins
@@ -109,6 +111,10 @@ type Bus struct {
 	log     *slog.Logger
 	schemas schemas
 	upcasts upcasts
+	duals   map[event.Topic]Dual
+
+	deprecated map[event.Topic]*event.Deprecation
+	said       sync.Map // what is said once
 
 	life    context.Context //nolint:containedctx // produced records live under it, never under a caller's context
 	end     context.CancelFunc
@@ -214,6 +220,10 @@ func newBus(cfg Config) (*Bus, error) {
 	}
 	b := &Bus{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, cfg.MaxUnresolved)}
 	if b.upcasts, err = newUpcasts(cfg.Upcasts); err != nil {
+		return nil, err
+	}
+	b.deprecated = outdated(cfg.Catalog)
+	if b.duals, err = newDuals(cfg.Catalog, cfg.Duals); err != nil {
 		return nil, err
 	}
 	host, _ := os.Hostname() // optional on the wire

@@ -49,7 +49,11 @@
 //
 //  1. With an [Upcast] in [Config], a handler of a later version of an event type takes the older ones too. The record keeps its
 //     bytes, and so does its dead letter; sent again, it is upcast again.
-//  2. Two versions are two topics: order per key holds in each, not across them.
+//  2. With a [DualPublish] an event is published as an older version too, in that one's topic: first the event, and once it is
+//     acknowledged its dual. A nil error means both. Where the dual is not known to be on record, the event is, and the error is an
+//     [ErrUnknown] that says so, a [DualError]; publishing again under the event's id repeats the dual's.
+//  3. A handler that takes both versions, by an upcaster, passes over the duals of events that it reads itself.
+//  4. Two versions are two topics: order per key holds in each, not across them.
 //
 // # Shutdown
 //

@@ -33,6 +33,11 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 		c.passOver(ctx, rec, l.attempt)
 		return result{skipped: 1}
 	}
+	if c.isDualOfOurs(rec) {
+		c.passOver(ctx, rec, l.attempt)
+		c.bus.tellOutdated(ctx, Outdated{Type: c.bus.typeOf(event.Topic(rec.Topic)), Group: c.cfg.Group, Use: DualPassed})
+		return result{skipped: 1}
+	}
 	if known, ok := releaseWish(rec); ok && targetGroup(rec) == c.cfg.Group {
 		return c.release(ctx, rec, known)
 	}
@@ -41,6 +46,7 @@ func (c *consumer) handle(ctx context.Context, l *lane) result {
 	}
 	d, h, err := c.open(ctx, rec, l.attempt)
 	if err == nil {
+		c.tellHandled(ctx, d)
 		began := time.Now()
 		err = c.call(event.WithCause(ctx, d.Envelope, c.cfg.Group), h, d)
 		if t := c.bus.cfg.Trace.Handled; t != nil {

@@ -17,6 +17,7 @@ const (
 	headerCorrelation = "omnibus-correlation-id"
 	headerTraceParent = "traceparent"
 	headerTargetGroup = "omnibus-target-group" // of an event that was sent again to one group: others pass over it
+	headerDualOf      = "omnibus-dual-of"      // of an event that was published as an older version too: the type and id of the event itself
 	dlqPrefix         = "omnibus-dlq-"
 
 	contentType = "application/json"

@@ -22,6 +22,7 @@ type Result struct {
 	Partition int32
 	Offset    int64
 	Took      time.Duration // how long the call waited that published it
+	Dual      *Result       // what became of its dual, see [DualPublish]; nil: it has none
 	Err       error         // nil: acknowledged by all in-sync replicas; else an ErrNotSent or an ErrUnknown
 }
 
@@ -129,6 +130,7 @@ type flight struct {
 	gone    bool // the caller went away: results are not its any more
 	results []Result
 	done    chan struct{} // closed by the last promise
+	timeout *time.Timer
 }
 
 // voyage is one record of a flight.
@@ -141,52 +143,74 @@ type voyage struct {
 
 func (b *Bus) publish(ctx context.Context, events []Outgoing, results []Result) {
 	began := time.Now()
-	f := &flight{b: b, results: results, left: 1, done: make(chan struct{})}
-	timeout := time.NewTimer(b.cfg.PublishTimeout)
-	defer timeout.Stop()
+	f := newFlight(b, results)
+	defer f.timeout.Stop()
 	voyages := make([]voyage, len(events))
+	var duals [][]*follower
 	for i := range events {
 		results[i].Partition, results[i].Offset = -1, -1
 		v := &voyages[i]
 		v.flight, v.index = f, i
-		if err := b.prepare(ctx, &events[i], &results[i], &v.rec); err != nil {
+		err := b.prepare(ctx, &events[i], &results[i], &v.rec)
+		if err == nil && len(b.duals) > 0 {
+			duals, err = b.follow(ctx, duals, &events[i], &results[i])
+		}
+		if err != nil {
 			f.refuse(i, err)
 			continue
 		}
-		if err := b.takeSlot(ctx, timeout.C); err != nil {
-			f.refuse(i, err)
-			continue
-		}
-		f.mu.Lock()
-		f.left++
-		f.mu.Unlock()
-		v.writes = b.writes.Load()
-		// The record lives under the bus's context: a caller that gives up must not fail the records of others.
-		life := b.life
-		if defect.On(defect.CallersContext) {
-			life = ctx
-		}
-		b.client.Produce(life, &v.rec, v.landed)
+		f.launch(ctx, v)
 	}
+	f.await(ctx)
+	b.sendDuals(ctx, duals)
+	took := time.Since(began)
+	for i := range results {
+		if len(b.deprecated) > 0 || len(b.duals) > 0 {
+			b.tellPublished(ctx, &results[i])
+		}
+		for r := &results[i]; r != nil; r = r.Dual {
+			r.Took = took
+			if r.Err != nil {
+				b.unlearn(string(r.Topic), r.Err)
+			}
+			if b.cfg.Trace.Published != nil {
+				b.cfg.Trace.Published(ctx, r.Envelope, *r)
+			}
+		}
+	}
+}
+
+func newFlight(b *Bus, results []Result) *flight {
+	return &flight{b: b, results: results, left: 1, done: make(chan struct{}), timeout: time.NewTimer(b.cfg.PublishTimeout)}
+}
+
+// launch gives a record to the client, once there is room.
+func (f *flight) launch(ctx context.Context, v *voyage) {
+	if err := f.b.takeSlot(ctx, f.timeout.C); err != nil {
+		f.refuse(v.index, err)
+		return
+	}
+	f.mu.Lock()
+	f.left++
+	f.mu.Unlock()
+	v.writes = f.b.writes.Load()
+	// The record lives under the bus's context: a caller that gives up must not fail the records of others.
+	life := f.b.life
+	if defect.On(defect.CallersContext) {
+		life = ctx
+	}
+	f.b.client.Produce(life, &v.rec, v.landed)
+}
+
+// await returns when everything has landed, or the wait is over.
+func (f *flight) await(ctx context.Context) {
 	f.land()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		f.abandon(context.Cause(ctx))
-	case <-timeout.C:
-		f.abandon(fmt.Errorf("no acknowledgement within %v", b.cfg.PublishTimeout))
-	}
-	took := time.Since(began)
-	for i := range results {
-		results[i].Took = took
-		if results[i].Err != nil {
-			b.unlearn(string(results[i].Topic), results[i].Err)
-		}
-	}
-	if b.cfg.Trace.Published != nil {
-		for i := range results {
-			b.cfg.Trace.Published(ctx, results[i].Envelope, results[i])
-		}
+	case <-f.timeout.C:
+		f.abandon(fmt.Errorf("no acknowledgement within %v", f.b.cfg.PublishTimeout))
 	}
 }
 

@@ -222,3 +222,13 @@ func (s *Spec) versions(f schemaFile) error {
 	s.DualUntil = last.AddDate(0, 0, 1)
 	return nil
 }
+
+// Successor is the event type that says that it supersedes t, or "".
+func (c *Catalog) Successor(t Topic) Topic {
+	for _, later := range c.sorted {
+		if c.specs[later].Supersedes == t {
+			return later
+		}
+	}
+	return ""
+}

@@ -28,6 +28,8 @@ const (
 	labelOutcome   = "omnibus_outcome"
 	labelClass     = "omnibus_dead_letter_class"
 	labelKind      = "omnibus_rebalance_kind"
+	labelType      = "omnibus_event_type"
+	labelUse       = "omnibus_use"
 )
 
 // Metrics measures buses. It is safe for concurrent use.
@@ -40,6 +42,7 @@ type Metrics struct {
 	processTime *prometheus.HistogramVec
 	age         *prometheus.HistogramVec
 	dead        *prometheus.CounterVec
+	outdated    *prometheus.CounterVec
 	sends       cache[send, sendSeries]
 	processes   cache[process, processSeries]
 
@@ -87,11 +90,13 @@ func New(log *slog.Logger) *Metrics {
 			append(latency, 30, 60, 300, 3600), labelGroup, labelTopic),
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "omnibus_dead_letters_total", Help: "Dead letters written, by their class."},
 			[]string{labelGroup, labelTopic, labelClass}),
+		outdated: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "omnibus_outdated_events_total", Help: "Uses of event types that are deprecated or have a later version."},
+			[]string{labelType, labelGroup, labelUse}),
 	}
 	m.sends.make, m.sends.other = m.newSend, func(k send) send { k.topic = otherTopic; return k }
 	m.processes.make, m.processes.other = m.newProcess, func(k process) process { k.topic = otherTopic; return k }
 	m.registry.MustRegister(
-		m.sendTime, m.sent, m.processTime, m.age, m.dead,
+		m.sendTime, m.sent, m.processTime, m.age, m.dead, m.outdated,
 		consumerMetrics{m.watched}, &lagMetrics{measure: m.lag, now: time.Now},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -154,7 +159,7 @@ func (m *Metrics) Trace(also *bus.Trace) *bus.Trace {
 	if also != nil {
 		t = *also
 	}
-	published, handled, batch, dead := t.Published, t.Handled, t.Batch, t.Dead
+	published, handled, batch, dead, outdated := t.Published, t.Handled, t.Batch, t.Dead, t.Outdated
 	t.Published = func(ctx context.Context, e event.Envelope, r bus.Result) {
 		m.published(r)
 		if published != nil {
@@ -177,6 +182,12 @@ func (m *Metrics) Trace(also *bus.Trace) *bus.Trace {
 		m.dead.WithLabelValues(d.Group, string(d.Origin.Topic), d.Class).Inc()
 		if dead != nil {
 			dead(ctx, d)
+		}
+	}
+	t.Outdated = func(ctx context.Context, u bus.Outdated) {
+		m.outdated.WithLabelValues(string(u.Type), u.Group, string(u.Use)).Inc()
+		if outdated != nil {
+			outdated(ctx, u)
 		}
 	}
 	return &t

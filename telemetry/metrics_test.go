@@ -31,7 +31,7 @@ const noted event.Topic = "omninode.metrics.event.noted.v1"
 func measured(t *testing.T, fn func(t *testing.T, b *bustest.Bench, m *telemetry.Metrics)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		catalog, err := event.NewCatalog(event.Spec{Topic: noted, Key: "key", Schema: []byte(`{"type":"object","properties":{"key":{"type":"string"}},"required":["key"]}`), Partitions: 1})
+		catalog, err := event.NewCatalog(event.Spec{Topic: noted, Key: "key", Schema: []byte(`{"type":"object","properties":{"key":{"type":"string"}},"required":["key"]}`), Partitions: 1, Deprecated: &event.Deprecation{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,6 +317,27 @@ func TestDocumentedMetricsAreThere(t *testing.T) {
 			if !strings.Contains(q[1], "messaging_") && !strings.Contains(q[1], "omnibus_") {
 				t.Errorf("query without a metric: %s", q[1])
 			}
+		}
+	})
+}
+
+func TestUsesOfDeprecatedTypesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		catalog, err := event.NewCatalog(event.Spec{Topic: noted, Schema: []byte(`{"type":"object"}`), Partitions: 1, Deprecated: &event.Deprecation{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := telemetry.New(slog.New(slog.DiscardHandler))
+		told := 0
+		hooks := m.Trace(&bus.Trace{Outdated: func(context.Context, bus.Outdated) { told++ }})
+		b := bustest.Start(t, catalog, func(c *bus.Config) { c.Trace = hooks })
+		for range 2 {
+			if err := publish(t, b, noted, `{}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := scrape(t, m)[`omnibus_outdated_events_total{messaging_consumer_group_name="",omnibus_event_type="`+string(noted)+`",omnibus_use="published"}`]; got != 2 || told != 2 {
+			t.Errorf("%v uses counted and %d told of, want 2 of each", got, told)
 		}
 	})
 }
