@@ -22,12 +22,15 @@ const (
 
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
+// composedDepth is how much deeper a payload's schema lies in that of the event.
+const composedDepth = 2
+
 type object = map[string]any
 
 // Compose makes the schema of the record's value: the envelope's with the payload's at /payload, closed or opened for role.
 // The envelope is open for both, so that fields of later versions survive. The same input gives the same bytes.
 func Compose(payload []byte, role Role) ([]byte, error) {
-	doc, err := jsonx.Tree(payload, jsonx.Limits{Depth: maxDepth, Bytes: maxSchemaBytes})
+	doc, err := jsonx.Tree(payload, jsonx.Limits{Depth: maxSchemaDepth - composedDepth, Bytes: maxSchemaBytes})
 	if err != nil {
 		return nil, fmt.Errorf("compose schema: %w", err)
 	}

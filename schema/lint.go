@@ -74,7 +74,7 @@ type lintFile struct {
 
 func (l *linter) file(name string, src []byte) {
 	f := lintFile{linter: l, name: name, src: src}
-	tree, err := jsonx.Tree(src, jsonx.Limits{Depth: maxDepth, Bytes: maxSchemaBytes})
+	tree, err := jsonx.Tree(src, jsonx.Limits{Depth: maxSchemaDepth, Bytes: maxSchemaBytes})
 	if se, ok := errors.AsType[*jsonx.SyntaxError](err); ok {
 		l.findings = append(l.findings, Finding{
 			File: name, Line: se.Line, Column: se.Column, Rule: "json", Message: se.Why, Fix: "write strict JSON",

@@ -107,7 +107,7 @@ func Member(object []byte, name string) (string, bool) {
 // [Unmarshal] is; members before an error have been called for.
 func Each(object []byte, member func(name []byte, from, to int)) error {
 	var members [quickMembers]quickMember
-	if end, n := quickObject(object, blanks(object, 0), 0, &members); end >= 0 && blanks(object, end) == len(object) {
+	if end, n := quickObject(object, Blanks(object, 0), 0, &members); end >= 0 && Blanks(object, end) == len(object) {
 		for _, m := range members[:n] {
 			member(object[m.name:m.nameEnd], m.from, m.to)
 		}
@@ -119,13 +119,13 @@ func Each(object []byte, member func(name []byte, from, to int)) error {
 // Elements calls element for every element of a JSON array: where it stands in array. It is strict, as [Unmarshal] is; elements
 // before an error have been called for.
 func Elements(array []byte, element func(from, to int)) error {
-	if i := blanks(array, 0); i < len(array) && array[i] == '[' && quickArray(array, i, 0) == len(array) {
-		for i = blanks(array, i+1); array[i] != ']'; i = blanks(array, i) {
+	if i := Blanks(array, 0); i < len(array) && array[i] == '[' && quickArray(array, i, 0) == len(array) {
+		for i = Blanks(array, i+1); array[i] != ']'; i = Blanks(array, i) {
 			from := i
 			i = quickValue(array, from, 1)
 			element(from, i)
-			if i = blanks(array, i); array[i] == ',' {
-				i = blanks(array, i+1)
+			if i = Blanks(array, i); array[i] == ',' {
+				i = Blanks(array, i+1)
 			}
 		}
 		return nil

@@ -22,13 +22,13 @@ func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (en
 	if i >= len(b) || b[i] != '{' || depth > quickDepth {
 		return -1, 0
 	}
-	if i = blanks(b, i+1); i < len(b) && b[i] == '}' {
+	if i = Blanks(b, i+1); i < len(b) && b[i] == '}' {
 		return i + 1, 0
 	}
 	for {
 		m := quickMember{name: i + 1}
 		var escaped bool
-		if i, escaped = quickString(b, i); i < 0 || escaped || n == quickMembers {
+		if i, escaped = ScanString(b, i); i < 0 || escaped || n == quickMembers {
 			return -1, 0
 		}
 		m.nameEnd = i - 1
@@ -38,31 +38,32 @@ func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (en
 				return -1, 0
 			}
 		}
-		if i = blanks(b, i); i >= len(b) || b[i] != ':' {
+		if i = Blanks(b, i); i >= len(b) || b[i] != ':' {
 			return -1, 0
 		}
-		m.from = blanks(b, i+1)
+		m.from = Blanks(b, i+1)
 		if i = quickValue(b, m.from, depth+1); i < 0 {
 			return -1, 0
 		}
 		m.to = i
 		members[n] = m
 		n++
-		if i = blanks(b, i); i >= len(b) {
+		if i = Blanks(b, i); i >= len(b) {
 			return -1, 0
 		}
 		switch b[i] {
 		case '}':
 			return i + 1, n
 		case ',':
-			i = blanks(b, i+1)
+			i = Blanks(b, i+1)
 		default:
 			return -1, 0
 		}
 	}
 }
 
-func blanks(b []byte, i int) int {
+// Blanks returns the index of the first byte from i on that is no white space.
+func Blanks(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
@@ -77,7 +78,7 @@ func quickValue(b []byte, i, depth int) int {
 	}
 	switch b[i] {
 	case '"':
-		i, _ = quickString(b, i)
+		i, _ = ScanString(b, i)
 		return i
 	case '{':
 		var members [quickMembers]quickMember
@@ -92,28 +93,29 @@ func quickValue(b []byte, i, depth int) int {
 	case 'n':
 		return literal(b, i, "null")
 	}
-	return quickNumber(b, i)
+	i, _ = ScanNumber(b, i)
+	return i
 }
 
 func quickArray(b []byte, i, depth int) int {
 	if depth > quickDepth {
 		return -1
 	}
-	if i = blanks(b, i+1); i < len(b) && b[i] == ']' {
+	if i = Blanks(b, i+1); i < len(b) && b[i] == ']' {
 		return i + 1
 	}
 	for {
 		if i = quickValue(b, i, depth+1); i < 0 {
 			return -1
 		}
-		if i = blanks(b, i); i >= len(b) {
+		if i = Blanks(b, i); i >= len(b) {
 			return -1
 		}
 		switch b[i] {
 		case ']':
 			return i + 1
 		case ',':
-			i = blanks(b, i+1)
+			i = Blanks(b, i+1)
 		default:
 			return -1
 		}
@@ -134,29 +136,39 @@ func digits(b []byte, i int) int {
 	return i
 }
 
-func quickNumber(b []byte, i int) int {
+// ScanNumber returns the index behind the number at i, and whether it has an exponent; or -1 where none of the JSON grammar is
+// there. It says nothing of how large the number is: see [Absurd].
+func ScanNumber(b []byte, i int) (end int, exponent bool) {
 	if i < len(b) && b[i] == '-' {
 		i++
 	}
-	end := digits(b, i)
+	end = digits(b, i)
 	if end == i || b[i] == '0' && end > i+1 {
-		return -1
+		return -1, false
 	}
 	if end < len(b) && b[end] == '.' {
 		fraction := digits(b, end+1)
 		if fraction == end+1 {
-			return -1
+			return -1, false
 		}
 		end = fraction
 	}
 	if end < len(b) && b[end]|0x20 == 'e' {
-		return -1 // rare: the decoder's
+		i = end + 1
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if end = digits(b, i); end == i {
+			return -1, false
+		}
+		exponent = true
 	}
-	return end
+	return end, exponent
 }
 
-// quickString reads eight bytes at a time up to one that is a quote, an escape, a control character or not ASCII.
-func quickString(b []byte, i int) (end int, escaped bool) {
+// ScanString returns the index behind the JSON string at i, and whether it holds an escape; or -1 where it is not strict. It
+// reads eight bytes at a time up to one that is a quote, an escape, a control character or not ASCII.
+func ScanString(b []byte, i int) (end int, escaped bool) {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	if i >= len(b) || b[i] != '"' {
 		return -1, false
@@ -178,12 +190,12 @@ func quickString(b []byte, i int) (end int, escaped bool) {
 		case c == '"':
 			return i + 1, escaped
 		case c == '\\':
-			// Only those of one character; the decoder knows about surrogates.
-			if i+1 >= len(b) || !shortEscape(b[i+1]) {
+			n := escapeLength(b[i:])
+			if n == 0 {
 				return -1, false
 			}
 			escaped = true
-			i += 2
+			i += n
 		case c < 0x20:
 			return -1, false
 		case c < 0x80:
@@ -198,10 +210,47 @@ func quickString(b []byte, i int) (end int, escaped bool) {
 	}
 }
 
-func shortEscape(c byte) bool {
-	switch c {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return true
+// escapeLength is the length of the escape that b begins with, a pair of surrogates being one, or 0 where it is not legal.
+func escapeLength(b []byte) int {
+	if len(b) < 2 {
+		return 0
 	}
-	return false
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		r := hex4(b[2:])
+		switch {
+		case r < 0 || r >= 0xdc00 && r < 0xe000:
+			return 0
+		case r < 0xd800 || r >= 0xe000:
+			return 6
+		}
+		if len(b) < 12 || b[6] != '\\' || b[7] != 'u' {
+			return 0
+		}
+		if r = hex4(b[8:]); r >= 0xdc00 && r < 0xe000 {
+			return 12
+		}
+	}
+	return 0
+}
+
+// hex4 is the value of the four hexadecimal digits that b begins with, or -1.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return -1
+		}
+	}
+	return r
 }

@@ -127,7 +127,7 @@ func (r *Reader) Next() ([]byte, error) {
 			return nil, r.syntax(err)
 		}
 		if k == '0' {
-			if why := absurd(v); why != "" {
+			if why := Absurd(v); why != "" {
 				return nil, r.fail(r.dec.InputOffset()-int64(len(v)), why)
 			}
 		}
@@ -208,32 +208,57 @@ func Text(quoted []byte) string {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return string(quoted[1 : len(quoted)-1])
 	}
-	b, err := jsontext.AppendUnquote(nil, quoted)
-	_ = err // it has been read before, and so is valid
-	return string(b)
+	return string(AppendText(nil, quoted))
 }
 
-// absurd says what is wrong with the number v, which follows the grammar.
-func absurd(v []byte) string {
-	if len(v) <= 17 && !bytes.ContainsAny(v, "eE") {
+// AppendText appends what the JSON string quoted, which has been read before, stands for.
+func AppendText(b, quoted []byte) []byte {
+	b, err := jsontext.AppendUnquote(b, quoted)
+	_ = err // it has been read before, and so is valid
+	return b
+}
+
+// Absurd says what is wrong with a number that follows the grammar and yet is more than a reader should take on, or "".
+func Absurd(number []byte) (why string) {
+	mark := bytes.IndexAny(number, "eE")
+	if len(number) <= 17 && mark < 0 {
 		return ""
 	}
-	if len(v) > maxNumber {
+	if len(number) > maxNumber {
 		return fmt.Sprintf("a number of more than %d characters", maxNumber)
 	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(string(v)), "e")
-	e := 0
-	if exponent != "" {
-		var err error
-		if e, err = strconv.Atoi(exponent); err != nil || e > maxExponent || e < -maxExponent {
+	mantissa, e := number, 0
+	if mark >= 0 {
+		mantissa = number[:mark]
+		if e = smallInt(number[mark+1:]); e > maxExponent || e < -maxExponent {
 			return fmt.Sprintf("a number with an exponent beyond ±%d", maxExponent)
 		}
 	}
-	whole, _, _ := strings.Cut(strings.TrimPrefix(mantissa, "-"), ".")
-	if len(whole)+e > maxExponent+1 {
+	whole := bytes.IndexByte(mantissa, '.')
+	if whole < 0 {
+		whole = len(mantissa)
+	}
+	if mantissa[0] == '-' {
+		whole--
+	}
+	if whole+e > maxExponent+1 {
 		return fmt.Sprintf("a number beyond 1e%d", maxExponent)
 	}
 	return ""
+}
+
+// smallInt reads an exponent; beyond a million it no longer counts.
+func smallInt(b []byte) int {
+	n, sign := 0, 1
+	for _, c := range b {
+		switch {
+		case c == '-':
+			sign = -1
+		case c != '+' && n < 1_000_000:
+			n = n*10 + int(c-'0')
+		}
+	}
+	return sign * n
 }
 
 // offset is where the next piece begins, white space and delimiters skipped.

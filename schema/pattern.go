@@ -1,10 +1,6 @@
 package schema
 
-import (
-	"regexp/syntax"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-)
+import "regexp/syntax"
 
 // pattern is a regular expression that is a row of character classes, each repeated: enough for hashes, versions and names.
 // It is matched greedily over bytes, so a match is a match, and no match may still be one.
@@ -114,63 +110,80 @@ func (p *pattern) match(s []byte) bool {
 	return !p.toEnd || len(s) == 0
 }
 
-// quickFormat knows the usual spellings of the usual formats and asks the library for the rest.
-func quickFormat(f *jsonschema.Format) func([]byte) bool {
-	switch f.Name {
-	case "uuid":
-		return isUUID
-	case "date-time":
-		return isTime
+// quickFormats know the usual spellings of the usual formats; the library is asked about the rest.
+var quickFormats = map[string]func([]byte) bool{"uuid": isUUID, "date-time": isTime, "date": isDate}
+
+// hexadecimal are the digits; the value is 1.
+var hexadecimal = func() (t [256]uint8) {
+	for _, c := range "0123456789abcdefABCDEF" {
+		t[c] = 1
 	}
-	return func(s []byte) bool { return f.Validate(string(s)) == nil }
-}
+	return t
+}()
 
 func isUUID(s []byte) bool {
-	if len(s) != 36 {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return false
 	}
-	for i, c := range s {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-		default:
-			return false
-		}
+	all := uint8(1)
+	for _, c := range s[:8] {
+		all &= hexadecimal[c]
 	}
-	return true
+	for i := 9; i < 24; i += 5 {
+		all &= hexadecimal[s[i]] & hexadecimal[s[i+1]] & hexadecimal[s[i+2]] & hexadecimal[s[i+3]]
+	}
+	for _, c := range s[24:36] {
+		all &= hexadecimal[c]
+	}
+	return all == 1
 }
 
 var days = [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
-// isTime knows yyyy-mm-ddThh:mm:ss[.fff]Z, leap days and seconds apart.
+// isDate knows yyyy-mm-dd, leap days apart.
+func isDate(s []byte) bool {
+	const form = "0000-00-00"
+	if len(s) != len(form) || !looksLike(s, form) {
+		return false
+	}
+	m, d := two(s, 5), two(s, 8)
+	return m >= 1 && m <= 12 && d >= 1 && d <= days[m-1]
+}
+
+// isTime knows yyyy-mm-ddThh:mm:ss[.fff] with Z or an offset, leap days and seconds apart.
 func isTime(s []byte) bool {
 	const form = "0000-00-00T00:00:00"
-	if len(s) < len(form)+1 || s[len(s)-1] != 'Z' {
+	if len(s) <= len(form) || !isDate(s[:10]) || !looksLike(s[10:], form[10:]) || two(s, 11) > 23 || two(s, 14) > 59 || two(s, 17) > 59 {
 		return false
 	}
-	for i := range form {
-		if digit := s[i] >= '0' && s[i] <= '9'; digit != (form[i] == '0') || !digit && s[i] != form[i] {
+	s = s[len(form):]
+	if s[0] == '.' {
+		n := 1
+		for n < len(s) && s[n]-'0' <= 9 {
+			n++
+		}
+		if n == 1 {
 			return false
 		}
+		s = s[n:]
 	}
-	two := func(i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
-	if m, d := two(5), two(8); m < 1 || m > 12 || d < 1 || d > days[m-1] || two(11) > 23 || two(14) > 59 || two(17) > 59 {
-		return false
+	switch {
+	case len(s) == 1:
+		return s[0] == 'Z'
+	case len(s) == 6 && (s[0] == '+' || s[0] == '-'):
+		return looksLike(s[1:], "00:00") && two(s, 1) < 24 && two(s, 4) < 60
 	}
-	fraction := s[len(form) : len(s)-1]
-	if len(fraction) == 0 {
-		return true
-	}
-	if fraction[0] != '.' || len(fraction) == 1 {
-		return false
-	}
-	for _, c := range fraction[1:] {
-		if c < '0' || c > '9' {
+	return false
+}
+
+// looksLike reports whether s begins with digits where form has 0, and with form's characters elsewhere.
+func looksLike(s []byte, form string) bool {
+	for i := range form {
+		if digit := s[i]-'0' <= 9; digit != (form[i] == '0') || !digit && s[i] != form[i] {
 			return false
 		}
 	}
 	return true
 }
+
+func two(s []byte, i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
