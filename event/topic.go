@@ -115,5 +115,8 @@ func (t Topic) DLQ() Topic {
 // IsDLQ reports whether t holds dead letters.
 func (t Topic) IsDLQ() bool { return strings.HasSuffix(string(t), dlqSuffix) }
 
+// Subject is the name that a schema registry knows the schema of t's values by. Dead letters have that of their topic.
+func (t Topic) Subject() string { return string(t.Source()) + "-value" }
+
 // Source is the topic whose dead letters t holds, or t itself.
 func (t Topic) Source() Topic { return Topic(strings.TrimSuffix(string(t), dlqSuffix)) }

@@ -71,7 +71,7 @@ func TestNamedTopicsFollowTheGrammar(t *testing.T) {
 			if got.Domain() != tc.domain || got.Pattern() != tc.pattern || got.Operation() != tc.operation || got.Major() != 1 {
 				t.Errorf("%s: %s %s %s %d", got, got.Domain(), got.Pattern(), got.Operation(), got.Major())
 			}
-			if got.Source() != event.Topic(tc.topic) || got.DLQ() != event.Topic(tc.topic+".dlq") || got.IsDLQ() != strings.HasSuffix(name, ".dlq") {
+			if got.Source() != event.Topic(tc.topic) || got.Subject() != tc.topic+"-value" || got.DLQ() != event.Topic(tc.topic+".dlq") || got.IsDLQ() != strings.HasSuffix(name, ".dlq") {
 				t.Errorf("%s: source %s, dlq %s, IsDLQ %v", got, got.Source(), got.DLQ(), got.IsDLQ())
 			}
 		}

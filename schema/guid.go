@@ -92,6 +92,16 @@ func Canonical(text []byte) ([]byte, error) {
 	return jsonx.Marshal(tree)
 }
 
+// Registrable is what a registry keeps for a topic whose payloads follow the schema payload: that of the whole event as its readers
+// take it, in the form of [Canonical].
+func Registrable(payload []byte) ([]byte, error) {
+	text, err := Compose(payload, Consumer)
+	if err != nil {
+		return nil, err
+	}
+	return Canonical(text)
+}
+
 type guidHash struct{ hash.Hash }
 
 func (h guidHash) bytes(b []byte) { _, _ = h.Write(b) } // a hash never fails

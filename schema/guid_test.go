@@ -128,3 +128,20 @@ func TestCanonicalIsOneTextForEqualSchemas(t *testing.T) {
 		}
 	}
 }
+
+func TestRegistrableIsOneTextForEqualSchemas(t *testing.T) {
+	a, err := schema.Registrable([]byte(`{"type":"object","properties":{"b":{"type":"string"},"a":{"type":"integer"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := schema.Registrable([]byte("{ \"properties\": {\"a\": {\"type\": \"integer\"},\n\"b\": {\"type\": \"string\"}}, \"type\": \"object\" }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(a) != string(b) {
+		t.Errorf("two texts of equal schemas:\n%s\n%s", a, b)
+	}
+	if _, err := schema.Registrable([]byte(`[]`)); err == nil {
+		t.Error("what is no schema of an object has a text")
+	}
+}

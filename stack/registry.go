@@ -82,8 +82,8 @@ func registerCatalogue(ctx context.Context, s *registry.Server, c *event.Catalog
 		if len(spec.Schema) == 0 {
 			continue
 		}
-		subject := string(spec.Topic) + "-value"
-		text, err := schema.Compose(spec.Schema, schema.Consumer)
+		subject := spec.Topic.Subject()
+		text, err := schema.Registrable(spec.Schema)
 		if err != nil {
 			unregistered = append(unregistered, subject+": "+err.Error())
 			continue
