@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
@@ -53,6 +51,7 @@ func Lint(fsys fs.FS) []Finding {
 	if err != nil {
 		l.findings = append(l.findings, Finding{File: ".", Line: 1, Column: 1, Rule: "read", Message: err.Error(), Fix: "make the files readable"})
 	}
+	l.succession()
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Rule, b.Rule))
 	})
@@ -62,6 +61,7 @@ func Lint(fsys fs.FS) []Finding {
 type linter struct {
 	findings []Finding
 	topics   map[string]string // topic → file
+	lives    []life
 }
 
 // lintFile is one file being looked at.
@@ -69,11 +69,11 @@ type lintFile struct {
 	*linter
 	name   string
 	src    []byte
-	places map[string]int // pointer → where it begins
+	places Places
 }
 
 func (l *linter) file(name string, src []byte) {
-	f := lintFile{linter: l, name: name, src: src}
+	f := &lintFile{linter: l, name: name, src: src}
 	tree, err := jsonx.Tree(src, jsonx.Limits{Depth: maxSchemaDepth, Bytes: maxSchemaBytes})
 	if se, ok := errors.AsType[*jsonx.SyntaxError](err); ok {
 		l.findings = append(l.findings, Finding{
@@ -86,26 +86,20 @@ func (l *linter) file(name string, src []byte) {
 		f.report("", "schema", "not a JSON object", "write the schema of the payload as an object")
 		return
 	}
-	f.places = places(src)
+	f.places = PlacesOf(src)
 	f.header(root)
 	f.node("", root)
 	f.omnibus(root)
+	f.life(root)
 	if f.compiles() {
 		f.examples(root)
 	}
 }
 
 func (f *lintFile) add(warning bool, pointer, rule, message, fix string) {
-	at, ok := f.places[pointer]
-	for !ok && pointer != "" {
-		pointer = pointer[:strings.LastIndexByte(pointer, '/')]
-		at, ok = f.places[pointer]
-	}
-	before := f.src[:at]
-	line := bytes.LastIndexByte(before, '\n') + 1
+	line, column := f.places.At(pointer)
 	f.findings = append(f.findings, Finding{
-		File: f.name, Line: 1 + bytes.Count(before, []byte("\n")), Column: 1 + utf8.RuneCount(before[line:]),
-		Warning: warning, Rule: rule, Message: message, Fix: fix,
+		File: f.name, Line: line, Column: column, Warning: warning, Rule: rule, Message: message, Fix: fix,
 	})
 }
 
@@ -126,6 +120,9 @@ func (f *lintFile) header(root object) {
 	}
 	if v := text(root, "x-version"); !versionForm.MatchString(v) {
 		f.report("/x-version", "version", `"x-version" is not a semantic version`, `write it as "1.0.0"`)
+	}
+	if len(f.src) > portableBytes {
+		f.warn("", "size", fmt.Sprintf("the file has %d KiB; some registries advise against more than %d", len(f.src)>>10, portableBytes>>10), "split the event, or refer to what is large")
 	}
 	if root["type"] != "object" {
 		f.report("/type", "type", "the payload is not declared an object", `add "type": "object"`)
@@ -183,6 +180,7 @@ func (f *lintFile) node(at string, s object) {
 			}
 		}
 	}
+	f.portable(at, s)
 	if p, ok := s["pattern"].(string); ok {
 		if _, err := regexp.Compile(p); err != nil {
 			f.report(at+"/pattern", "pattern", "the pattern is not RE2: "+err.Error(), "do without look-ahead, look-behind and back references")
@@ -190,6 +188,11 @@ func (f *lintFile) node(at string, s object) {
 	}
 	if format, ok := s["format"].(string); ok && !slices.Contains(formats, format) {
 		f.report(at+"/format", "format", fmt.Sprintf("the format %q is not known and would not be checked", format), "use a known format or a pattern")
+	}
+	if v, ok := s["x-extensible-enum"]; ok {
+		if b, isBool := v.(bool); !isBool || b && s["enum"] == nil {
+			f.report(at+"/x-extensible-enum", "extensible", `"x-extensible-enum" says nothing here`, `write it as true, beside "enum"`)
+		}
 	}
 	if s["type"] == "string" && unbounded(s) {
 		f.warn(at, "maxLength", "the string may be of any length", `add "maxLength"`)
@@ -413,50 +416,4 @@ func oneLetterOff(a, b string) bool {
 		return i < len(a) && a[i+1:] == b[i+1:]
 	}
 	return a[i:] == b[i+1:]
-}
-
-// places finds where every value of src begins, members at their names.
-func places(src []byte) map[string]int {
-	r := jsonx.NewReader(src, jsonx.Limits{})
-	defer r.Free()
-	found := map[string]int{"": 0}
-	var walk func(at string) bool
-	walk = func(at string) bool {
-		kind := r.Peek()
-		if _, err := r.Next(); err != nil {
-			return false
-		}
-		switch kind {
-		case '{':
-			for r.Peek() != '}' {
-				name, err := r.Next()
-				if err != nil {
-					return false
-				}
-				here := at + pointer([]string{jsonx.Text(name)})
-				found[here] = r.Offset() - len(name)
-				if !walk(here) {
-					return false
-				}
-			}
-		case '[':
-			for i := 0; r.Peek() != ']'; i++ {
-				here := at + "/" + strconv.Itoa(i)
-				start := r.Offset()
-				for start < len(src) && strings.IndexByte(" \t\r\n,", src[start]) >= 0 {
-					start++
-				}
-				found[here] = start
-				if !walk(here) {
-					return false
-				}
-			}
-		default:
-			return true
-		}
-		_, err := r.Next()
-		return err == nil
-	}
-	walk("")
-	return found
 }

@@ -53,7 +53,10 @@ func TestLint(t *testing.T) {
 		{"alias", `"sku": "article"`, `"sku": "item"`, `9:17: error: the alias "sku" stands for "item", which is no member of the payload (alias)`},
 		{"default", `"defaults": {"count": 0}`, `"defaults": {"size": 0}`, `10:18: error: there is a default for "size", which is no member of the payload (default)`},
 		{"default of another type", `"defaults": {"count": 0}`, `"defaults": {"count": "0"}`, `10:18: error: an event with this default is not valid`},
-		{"path", `stock_changed.v1`, `stock_changed.v2`, `6:5: error: the topic omninode.shop.event.stock_changed.v2 belongs into shop/event/stock_changed.v2.json (path)`},
+		{"path", `stock_changed.v1`, `stock_moved.v1`, `6:5: error: the topic omninode.shop.event.stock_moved.v1 belongs into shop/event/stock_moved.v1.json (path)`},
+		{"version of another major", `"x-version": "1.0.0"`, `"x-version": "2.0.0"`, `4:3: error: "x-version" is 2.0.0 in the schema of major version 1 (version)`},
+		{"open enum without enum", `"maxLength": 20`, `"maxLength": 20, "x-extensible-enum": true`, `14:52: error: "x-extensible-enum" says nothing here (extensible)`},
+		{"open enum in words", `"maxLength": 20`, `"enum": ["A1"], "x-extensible-enum": "yes"`, `14:51: error: "x-extensible-enum" says nothing here (extensible)`},
 		{"pattern", `"maxLength": 20`, `"maxLength": 20, "pattern": "(?=A)"`, `14:52: error: the pattern is not RE2`},
 		{"name", `"count": {`, `"Count": {"type": "integer", "description": "x"}, "count": {`, `15:5: error: the member name "Count" is not snake_case (name)`},
 		{"unbounded", `"maxLength": 20, `, ``, `14:5: warning: the string may be of any length (maxLength)`},
@@ -64,6 +67,14 @@ func TestLint(t *testing.T) {
 		{"tier", `"owner": "shop"`, `"owner": "shop", "tier": "top"`, `7:22: error: the tier is not known (tier)`},
 		{"retention", `"owner": "shop"`, `"owner": "shop", "retention": "7 days"`, `7:22: error: the retention is not a duration (retention)`},
 		{"version", `"x-version": "1.0.0"`, `"x-version": "1"`, `4:3: error: "x-version" is not a semantic version (version)`},
+		{"two combinators", `"required": ["article", "count"]`, `"required": ["article", "count"], "anyOf": [{"required": ["article"]}], "not": {"required": ["x"]}`, `17:75: error: anyOf and not in one schema: some registries refuse it (combinators)`},
+		{"alternatives that nothing tells apart", `"required": ["article", "count"]`, `"required": ["article", "count"], "oneOf": [{"required": ["article"]}]`, `17:37: warning: no member tells which alternative is meant (oneOf)`},
+		{"alternatives told apart", `"required": ["article", "count"]`, `"required": ["article", "count"], "oneOf": [{"properties": {"article": {"type": "string", "maxLength": 2, "const": "A1", "description": "x"}}, "required": ["article"]}]`, ``},
+		{"reference to a member", `"count": {`, `"other": {"$ref": "#/properties/article"}, "count": {`, `15:15: error: "#/properties/article" is not in $defs (reference)`},
+		{"name within", `"type": "integer"`, `"$id": "https://example.com/count", "type": "integer"`, `15:15: error: $id stands within the schema: some registries refuse it (root)`},
+		{"member that may be anything", `"count": {`, `"any": true, "count": {`, `15:5: error: the schema of the member "any" is true or false: there is a registry that it stops (boolean)`},
+		{"later keyword", `"required": ["article", "count"]`, `"required": ["article", "count"], "dependentRequired": {"count": ["article"]}`, `17:37: warning: dependentRequired is passed over by registries that know draft 7 only (portable)`},
+		{"large", `"Pieces in stock."`, `"` + strings.Repeat("x", 128<<10) + `"`, `1:1: warning: the file has 128 KiB; some registries advise against more than 128 (size)`},
 		{"reference", `{"type": "integer", "description": "Pieces in stock."}`, `{"$ref": "https://example.com/x"}`, `1:1: error: parse schema`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -99,5 +110,78 @@ func TestLintFindsATopicDeclaredTwice(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// successor is tidy as the second major version of its topic.
+func successor(supersedes string) string {
+	return strings.NewReplacer("stock_changed.v1", "stock_changed.v2", `"1.0.0"`, `"2.0.0"`+supersedes).Replace(tidy)
+}
+
+func TestLintOfVersionsThatFollowEachOther(t *testing.T) {
+	const v1, v2 = "shop/event/stock_changed.v1.json", "shop/event/stock_changed.v2.json"
+	supersedes := `, "x-supersedes": "omninode.shop.event.stock_changed.v1"`
+	deprecated := func(dates string) string {
+		return strings.Replace(tidy, `"1.0.0"`, `"1.0.1", "x-deprecated": `+dates, 1)
+	}
+	sixMonths := deprecated(`{"since": "2026-01-01", "sunset": "2026-07-01"}`)
+	for _, tc := range []struct {
+		name, first, second string
+		want                []string
+	}{
+		{"as it should be", sixMonths, successor(supersedes), nil},
+		{"a second version alone", "", successor(""), nil},
+		{"it does not say what it supersedes", tidy, successor(""), []string{
+			v2 + `:1:1: error: it does not say that it supersedes omninode.shop.event.stock_changed.v1 (supersedes)`,
+		}},
+		{"the first goes on for ever", tidy, successor(supersedes), []string{
+			v1 + `:1:1: error: omninode.shop.event.stock_changed.v2 supersedes it, and it does not say until when it is there (deprecated)`,
+		}},
+		{"what it supersedes is gone", "", successor(supersedes), []string{
+			v2 + `:4:25: error: the superseded schema omninode.shop.event.stock_changed.v1 is not there (supersedes)`,
+		}},
+		{"what it supersedes is elsewhere", "", successor(`, "x-supersedes": "house.stock.v1"`), []string{
+			v2 + `:4:25: warning: the superseded schema house.stock.v1 is not among these files (supersedes)`,
+		}},
+		{"it supersedes itself", "", successor(`, "x-supersedes": "omninode.shop.event.stock_changed.v2"`), []string{
+			v2 + `:4:25: error: version 2 supersedes version 2 (supersedes)`,
+		}},
+		{"it supersedes a number", tidy, successor(`, "x-supersedes": 1`), []string{
+			v2 + `:1:1: error: it does not say that it supersedes omninode.shop.event.stock_changed.v1 (supersedes)`,
+			v2 + `:4:25: error: "x-supersedes" is not the topic of a schema (supersedes)`,
+		}},
+		{"deprecated without a successor", sixMonths, "", []string{v1 + `:4:25: warning: nothing supersedes it (deprecated)`}},
+		{"too short", deprecated(`{"since": "2026-01-01", "sunset": "2026-06-30"}`), successor(supersedes), []string{
+			v1 + `:4:65: error: the sunset is less than 6 months after the deprecation (deprecated); make it 2026-07-01 or later`,
+		}},
+		{"not dates", deprecated(`{"since": "soon", "until": "2026-06-30"}`), successor(supersedes), []string{
+			v1 + `:4:25: error: "sunset" is not a date (deprecated)`,
+			v1 + `:4:42: error: "since" is not a date (deprecated)`,
+			v1 + `:4:59: error: "until" is not known in x-deprecated (deprecated)`,
+		}},
+		{"published as both", sixMonths, strings.Replace(successor(supersedes), `"owner"`, `"dual_publish": {"until": "2026-07-01"}, "owner"`, 1), nil},
+		{"published as both for ever", "", strings.Replace(successor(""), `"owner"`, `"dual_publish": true, "owner"`, 1), []string{
+			v2 + `:7:5: error: "dual_publish" does not say until when (dual_publish)`,
+			v2 + `:7:5: error: there is no older version to publish too (dual_publish)`,
+		}},
+		{"not even an object", deprecated(`true`), successor(supersedes), []string{v1 + `:4:25: error: "x-deprecated" is not an object (deprecated)`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			files := fstest.MapFS{}
+			for name, text := range map[string]string{v1: tc.first, v2: tc.second} {
+				if text != "" {
+					files[name] = &fstest.MapFile{Data: []byte(text)}
+				}
+			}
+			got := schema.Lint(files)
+			for i, f := range got {
+				if i >= len(tc.want) || !strings.HasPrefix(f.String(), tc.want[i]) || f.Fix == "" {
+					t.Errorf("not expected: %s", f)
+				}
+			}
+			if len(got) < len(tc.want) {
+				t.Errorf("%d findings, want %q", len(got), tc.want)
+			}
+		})
 	}
 }
