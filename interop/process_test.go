@@ -21,7 +21,7 @@ func run(ctx context.Context, t *testing.T, cmd *exec.Cmd, in []byte) []byte {
 		err = ctx.Err()
 	}
 	if err != nil {
-		t.Fatalf("%s: %v\n%s\nit printed %d lines", cmd, err, said.Bytes(), bytes.Count(out, []byte("\n")))
+		t.Fatalf("%s: %v\n%s\nit printed %d lines, at last:\n%s", cmd, err, said.Bytes(), bytes.Count(out, []byte("\n")), out[max(0, len(out)-2000):])
 	}
 	return out
 }

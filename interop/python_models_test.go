@@ -3,6 +3,7 @@ package interop_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -22,10 +23,11 @@ import (
 type judged struct {
 	topic    event.Topic
 	what     string
-	payload  []byte // as it is sent
-	complete []byte // with older names replaced and what is absent filled in; nil where that cannot be
-	reads    bool   // consumers take it
-	writes   bool   // publishers may send it
+	payload  []byte   // as it is sent
+	complete []byte   // with older names replaced and what is absent filled in; nil where that cannot be
+	reads    bool     // consumers take it
+	writes   bool     // publishers may send it
+	breaks   []string // the keywords that keep publishers from it
 }
 
 // judgedPayloads are the examples of the catalogue, and each with one thing changed: every member of every object removed, every value
@@ -51,7 +53,14 @@ func judgedPayloads(t *testing.T) []judged {
 			seen[string(b)] = true
 			j := judged{topic: spec.Topic, what: what, payload: b}
 			if j.complete, err = spec.Normalize(b); err == nil {
-				j.reads, j.writes = consumer.ScanPayload(j.complete) == nil, producer.ScanPayload(j.complete) == nil
+				j.reads = consumer.ScanPayload(j.complete) == nil
+				err = producer.ScanPayload(j.complete)
+				j.writes = err == nil
+				if invalid, ok := errors.AsType[*schema.Invalid](err); ok {
+					for _, v := range append([]schema.Violation{invalid.Violation}, invalid.Others...) {
+						j.breaks = append(j.breaks, v.Rule)
+					}
+				}
 			}
 			out = append(out, j)
 		}
@@ -134,6 +143,7 @@ func mutate(v any, changed func(what string)) {
 // TestPythonModels: the generated models read what consumers take and refuse what they refuse, and publish what publishers may send as the
 // bus would send it.
 func TestPythonModels(t *testing.T) {
+	t.Parallel()
 	catalog, err := event.ReadCatalog(schemas.FS)
 	if err != nil {
 		t.Fatal(err)

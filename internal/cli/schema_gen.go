@@ -38,6 +38,7 @@ type generator struct {
 func generators() []generator {
 	return []generator{
 		{"go", "Go", "contracts", gen.Contracts},
+		{"typescript", "TypeScript", "omnibus-events", gen.TypeScript},
 		{"python", "Python", "omnibus_events", gen.Python},
 	}
 }
@@ -46,20 +47,22 @@ func newSchemaGenCmd(a *app) *cobra.Command {
 	var o schemaGenOptions
 	cmd := prints(&cobra.Command{
 		Use:   "gen",
-		Short: "Generate the types of every event, for Go and Python",
-		Long: `Go: a package for each domain, into contracts. Python: a package omnibus_events of pydantic models.
+		Short: "Generate the types of every event, for Go, TypeScript or Python",
+		Long: `Go: a package for each domain, into contracts. TypeScript: a module for each domain, into omnibus-events. Python: a package omnibus_events of
+pydantic models.
 
 The same catalogue gives the same bytes. Files that were generated once and are not any more are removed; a file of the same name that was not
 generated is never written over.`,
 		Example: `omnibus schema gen
 omnibus schema gen --check
-omnibus schema gen --lang python --out src/events
+omnibus schema gen --lang python --out src/omnibus_events
+omnibus schema gen --lang typescript --out src/events
 omnibus schema gen --catalog ./schemas --out ./contracts`,
 		Args: a.wantArgs(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error { return runSchemaGen(a, o) },
 	}, formatTable, formatJSON)
-	cmd.Flags().StringVar(&o.lang, "lang", "go", "language, `go|python`")
-	cmd.Flags().StringVar(&o.out, "out", "", "where the files go, `dir` (default contracts or omnibus_events)")
+	cmd.Flags().StringVar(&o.lang, "lang", "go", "language, `go|typescript|python`")
+	cmd.Flags().StringVar(&o.out, "out", "", "where the files go, `dir` (default contracts, omnibus-events or omnibus_events)")
 	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit 7 where files differ from what would be written")
 	return cmd
 }

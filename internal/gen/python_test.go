@@ -44,6 +44,11 @@ func TestEveryKindOfMemberInPython(t *testing.T) {
 	goldens(t, "python", gen.Python, "__init__.py", "shop.py")
 }
 
+// TestEveryKindOfMemberInTypeScript freezes the same in TypeScript.
+func TestEveryKindOfMemberInTypeScript(t *testing.T) {
+	goldens(t, "typescript", gen.TypeScript, "index.ts", "shop.ts")
+}
+
 // goldens compares the files of shop in one language, of which these are frozen, and makes them again and again.
 func goldens(t *testing.T, lang string, generate func(*event.Catalog) (map[string][]byte, error), frozen ...string) {
 	t.Helper()

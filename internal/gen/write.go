@@ -17,6 +17,7 @@ var marks = []struct{ suffix, begin string }{
 	{".gen_test.go", header},
 	{".py", pythonMark},
 	{"py.typed", ""},
+	{".ts", typeScriptMark},
 }
 
 func markOf(name string) (suffix, begin string) {
