@@ -17,6 +17,10 @@ import (
 // ErrFenced means that another process has begun to lead: nothing that this one writes goes into the log any more.
 var ErrFenced = errors.New("another process leads now")
 
+// seatTopic has one partition and never a record: who of a group has the partition leads. In the topic that is written, the group
+// would seem to lag behind.
+const seatTopic event.Topic = "_omnibus.seat"
+
 // Leadership is work that one process at a time may do: to write a topic of one partition.
 type Leadership struct {
 	Group string      // the consumer group of those who would do it
@@ -39,6 +43,9 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 	if b.closed.Load() {
 		return ErrClosed
 	}
+	if err := b.EnsureState(ctx, seatTopic); err != nil {
+		return fmt.Errorf("lead %s: %w", l.Topic, err)
+	}
 	opts, err := b.options()
 	if err != nil {
 		return err
@@ -48,7 +55,7 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 		opts,
 		kgo.ClientID(l.Name),
 		kgo.ConsumerGroup(l.Group),
-		kgo.ConsumeTopics(string(l.Topic)),
+		kgo.ConsumeTopics(string(seatTopic)),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), // who leads stays, also where another one comes
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
@@ -61,7 +68,7 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 	if err != nil {
 		return fmt.Errorf("lead %s: %w", l.Topic, err)
 	}
-	client.PauseFetchTopics(string(l.Topic)) // the group is for the choice alone
+	client.PauseFetchTopics(string(seatTopic)) // nothing will ever come
 	<-ctx.Done()
 	client.Close()
 	r.ended(ctx, client, nil)
@@ -80,13 +87,14 @@ type reign struct {
 }
 
 func (r *reign) assigned(_ context.Context, client *kgo.Client, parts map[string][]int32) {
-	if !slices.Contains(parts[string(r.of.Topic)], 0) {
+	if !slices.Contains(parts[string(seatTopic)], 0) {
 		return
 	}
 	ctx, cancel := context.WithCancel(r.life)
 	r.cancel, r.done = cancel, make(chan struct{})
 	go func() {
 		defer close(r.done)
+		client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{string(seatTopic): {0: {Epoch: -1}}}, nil) // so that nobody takes it for behind
 		r.run(ctx, client)
 	}()
 }
@@ -143,7 +151,7 @@ func (b *Bus) leader(ctx context.Context, l Leadership) (Member, error) {
 	}
 	for _, g := range groups {
 		for _, m := range g.Members {
-			if len(m.Assigned[l.Topic]) > 0 {
+			if len(m.Assigned[seatTopic]) > 0 {
 				return m, nil
 			}
 		}

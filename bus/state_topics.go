@@ -50,4 +50,4 @@ func stateConfigs() map[string]string {
 }
 
 // StateTopics are the topics in which buses keep state, made when they first need them.
-func StateTopics() []event.Topic { return []event.Topic{parkedTopic, plansTopic} }
+func StateTopics() []event.Topic { return []event.Topic{parkedTopic, plansTopic, seatTopic} }
