@@ -69,6 +69,15 @@ func (e *DualError) Is(target error) bool {
 	return target == ErrUnknown || target != ErrNotSent && errors.Is(e.Err, target)
 }
 
+// NoDualError says that an event was refused because its dual cannot be made, or is not valid. Nothing was sent.
+type NoDualError struct {
+	Dual event.Topic // the older type
+	Err  error
+}
+
+func (e *NoDualError) Error() string { return fmt.Sprintf("its dual as %s: %v", e.Dual, e.Err) }
+func (e *NoDualError) Unwrap() error { return e.Err }
+
 // DualOf is the event that r is the dual of: its type and id. It is false where r is none.
 func DualOf(r Record) (event.Topic, event.ID, bool) {
 	text := r.Header(headerDualOf)
@@ -135,7 +144,7 @@ func (b *Bus) follow(ctx context.Context, all [][]*follower, o *Outgoing, r *Res
 		f := &follower{result: &Result{Partition: -1, Offset: -1}, of: r}
 		switch made, err := b.prepareDual(ctx, d, o, f); {
 		case err != nil:
-			return all, fmt.Errorf("its dual as %s: %w", d.to, err)
+			return all, &NoDualError{d.to, err}
 		case !made:
 			return all, nil
 		}

@@ -50,11 +50,18 @@ func (u VersionUse) Needed() bool {
 		slices.ContainsFunc(u.Groups, func(g GroupUse) bool { return !g.Later })
 }
 
-// VersionUses says who has written event types since then, and which groups read them, in the order of the types' names: all versions of
-// each of types, or of all types that are deprecated or have several. Versions of one event have the same name up to its major, or
-// say that they supersede each other. It reads every record since then.
-func (b *Bus) VersionUses(ctx context.Context, since time.Time, types ...event.Topic) ([]VersionUse, error) {
-	uses := versionsOf(b.cfg.Catalog, types)
+// VersionQuery says which event types [Bus.VersionUses] looks at. Versions of one event have the same name up to its major, or say that
+// they supersede each other.
+type VersionQuery struct {
+	Types    []event.Topic                  // and all their versions; none: all types that are deprecated or have several versions
+	Since    time.Time                      // what was written before does not count; zero: everything counts
+	Progress func(read int, upTo time.Time) // nil: nobody wants to know
+}
+
+// VersionUses says who has written event types, and which groups read them, in the order of the types' names. It reads every record
+// since then.
+func (b *Bus) VersionUses(ctx context.Context, q VersionQuery) ([]VersionUse, error) {
+	uses := versionsOf(b.cfg.Catalog, q.Types)
 	if len(uses) == 0 {
 		return nil, nil
 	}
@@ -67,14 +74,17 @@ func (b *Bus) VersionUses(ctx context.Context, since time.Time, types ...event.T
 	if err != nil {
 		return nil, fmt.Errorf("who uses which version: %w", b.reach(err))
 	}
-	r := Range{From: AtTime(since)}
+	var r Range
+	if !q.Since.IsZero() {
+		r.From = AtTime(q.Since)
+	}
 	for t, u := range at {
 		if _, u.There = found[string(t)]; u.There {
 			r.Topics = append(r.Topics, event.Glob(t))
 		}
 	}
 	if len(r.Topics) > 0 {
-		if err := b.writers(ctx, r, at); err != nil {
+		if err := b.writers(ctx, r, at, q.Progress); err != nil {
 			return nil, fmt.Errorf("who writes which version: %w", err)
 		}
 	}
@@ -89,15 +99,19 @@ func (b *Bus) VersionUses(ctx context.Context, since time.Time, types ...event.T
 }
 
 // writers counts the events of a range by who published them.
-func (b *Bus) writers(ctx context.Context, r Range, at map[event.Topic]*VersionUse) error {
+func (b *Bus) writers(ctx context.Context, r Range, at map[event.Topic]*VersionUse, progress func(int, time.Time)) error {
 	type writer struct {
 		topic   event.Topic
 		service string
 	}
 	all := map[writer]*ProducerUse{}
+	read := 0
 	for rec, err := range b.Scan(ctx, r) {
 		if err != nil {
 			return err
+		}
+		if read++; progress != nil {
+			progress(read, rec.Timestamp)
 		}
 		if rec.Header(dlqPrefix+"redrive-count") != nil || rec.Header(headerRelease) != nil {
 			continue

@@ -41,10 +41,12 @@ func TestWhoUsesWhichVersion(t *testing.T) {
 		publish(t, legacy, pricedV1{"pen", 4})
 		pause(t.Context(), time.Second)
 
-		got, err := b.VersionUses(t.Context(), since)
+		read := 0
+		got, err := b.VersionUses(t.Context(), bus.VersionQuery{Since: since, Progress: func(n int, _ time.Time) { read = n }})
 		if err != nil {
 			t.Fatal(err)
 		}
+		equal(t, "records read", read, 7)
 		want := []bus.VersionUse{
 			{
 				Carrier: priced1, There: true, Later: priced3, NoEvents: 1,
@@ -71,11 +73,11 @@ func TestWhoUsesWhichVersion(t *testing.T) {
 		if last := got[0].Producers[0].Last; time.Since(last) > time.Minute {
 			t.Errorf("last written %v", last)
 		}
-		only, err := b.VersionUses(t.Context(), since.Add(24*time.Hour), priced2)
+		only, err := b.VersionUses(t.Context(), bus.VersionQuery{Since: since.Add(24 * time.Hour), Types: []event.Topic{priced2}})
 		if err != nil || len(only) != 3 || len(only[0].Producers) != 0 || only[0].Topic != priced1 {
 			t.Errorf("of version 2, later on: %+v, %v", only, err)
 		}
-		if none, err := b.VersionUses(t.Context(), since, "omninode.shop.event.sold.v1"); err != nil || none != nil {
+		if none, err := b.VersionUses(t.Context(), bus.VersionQuery{Types: []event.Topic{"omninode.shop.event.sold.v1"}}); err != nil || none != nil {
 			t.Errorf("of what is not declared: %+v, %v", none, err)
 		}
 	})
@@ -97,7 +99,7 @@ func TestVersionsAreFoundByNameAndBySupersession(t *testing.T) {
 		}
 		b := bustest.Start(t, c)
 		later := func(types ...event.Topic) map[event.Topic]event.Topic {
-			uses, err := b.VersionUses(t.Context(), time.Now(), types...)
+			uses, err := b.VersionUses(t.Context(), bus.VersionQuery{Types: types})
 			if err != nil {
 				t.Fatal(err)
 			}

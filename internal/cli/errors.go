@@ -83,6 +83,7 @@ const (
 	codePromise    code = 1002
 	codeUnwell     code = 1003
 	codeTarget     code = 1004
+	codeOldVersion code = 1005
 )
 
 const exitInterrupted = 130

@@ -36,6 +36,7 @@ func (a *app) explain(err error) *failure {
 		active  *bus.ActiveGroupError
 		stale   *bus.StalePlanError
 		used    *bus.TopicInUseError
+		dual    *bus.DualError
 		setting *bus.SettingError
 		unfit   *registry.UnfitTopicError
 		refused *registry.Error
@@ -47,6 +48,11 @@ func (a *app) explain(err error) *failure {
 		return stalePlan(stale)
 	case errors.As(err, &used):
 		return topicInUse(used)
+	case errors.As(err, &dual):
+		return fail(codeOutcome, "the event is on record, and its dual perhaps not").at("event", "%s", dual.Event).at("dual", "%s", dual.Dual).
+			because("%s", clip(oneline.Cause(dual.Err), 300)).
+			fix("publish it again under the same event_id, which is safe for whoever looks at ids").
+			fix("omnibus consume %s --offset %d:%d --limit 1, which shows it", dual.Event.Topic, dual.Event.Partition, dual.Event.Offset)
 	case errors.As(err, &setting):
 		return settingRefused(setting)
 	case errors.As(err, &unfit):
@@ -106,6 +112,11 @@ func (a *app) explainContent(err error) *failure {
 		return badJSON(syntax.Line, syntax.Column, syntax.Why)
 	case errors.As(err, &invalid):
 		f := violates(invalid)
+		if dual := (*bus.NoDualError)(nil); errors.As(err, &dual) {
+			return f.at("dual", "%s, as which it would be published too", dual.Dual).
+				because("the catalogue says dual_publish, and only a service that knows bus.DualPublish can make one of the other").
+				fix("publish it by that service").fix("omnibus catalog show %s", dual.Dual)
+		}
 		if t := topicOf(err); t != "" {
 			f.details = append([]detail{{"topic", string(t)}}, f.details...)
 			f.fix("omnibus catalog show %s", t)

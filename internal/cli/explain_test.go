@@ -39,6 +39,7 @@ func TestExplainGivesEveryErrorItsCodeAndANextStep(t *testing.T) {
 		{"login", wrapped(bus.ErrUnauthorized), "OMB-0501"},
 		{"outcome", fmt.Errorf("%w: %w", bus.ErrUnknown, context.DeadlineExceeded), "OMB-0602"},
 		{"unresolved", &bus.UnresolvedError{Count: 3}, "OMB-0602"},
+		{"no dual", &bus.Error{Op: "publish", Topic: "a.v2", Err: &bus.DualError{Event: bus.Coordinates{Topic: "a.v2"}, Dual: "a.v1", Err: bus.ErrUnreachable}}, "OMB-0602"},
 		{"deadline", fmt.Errorf("lag: %w", context.DeadlineExceeded), "OMB-0601"},
 		{"abandoned", &bus.AbandonedError{Group: "g", Events: make([]bus.Coordinates, 2)}, "OMB-0601"},
 		{"invalid", wrapped(bus.ErrInvalid), "OMB-0704"},

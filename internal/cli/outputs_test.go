@@ -70,6 +70,7 @@ func documents() map[string]any {
 		"run":             runDoc{},
 		"schema.gen":      schemaGenDoc{},
 		"schema.lint":     schemaLintDoc{},
+		"schema.usage":    schemaUsageDoc{},
 		"selftest":        selftestDoc{},
 		"status":          statusDoc{},
 		"topics.apply":    topicsPlanDoc{},
