@@ -36,6 +36,8 @@ type Config struct {
 	Topics     map[event.Topic]event.Topic // event type → the topic that carries it, where it is not the topic of that name
 	Upcasts    []Upcaster                  // older event types → later ones, for whoever handles those
 	Duals      []Dual                      // later event types → older ones, for whoever still reads those
+	Schemas    SchemaSource                // a registry, for types that the catalogue lacks; default: none, and those are not validated
+	SchemaID   SchemaID                    // how published events name their schema; default: NoSchemaID. "x-omnibus.wire" goes before it
 
 	Replication int // copies of the topics that EnsureTopics creates; default 3, on fewer brokers as many as there are
 
@@ -135,6 +137,9 @@ func (c Config) withDefaults() (Config, error) {
 	case c.Catalog == nil:
 		return c, errors.New("config: Catalog is nil; contracts.Catalog() is the platform's own")
 	}
+	if err := c.SchemaID.legal(); err != nil {
+		return c, err
+	}
 	if c.Instance == "" {
 		host, _ := os.Hostname() // without one the random suffix is enough
 		var suffix [4]byte
@@ -228,7 +233,7 @@ func newBus(cfg Config) (*Bus, error) {
 	}
 	host, _ := os.Hostname() // optional on the wire
 	b.source = event.Source{Service: cfg.Service, Instance: cfg.Instance, Host: host}
-	b.schemas.init(cfg.Catalog)
+	b.schemas.init(cfg.Schemas, cfg.Logger)
 	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
 }

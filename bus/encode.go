@@ -104,8 +104,16 @@ func (b *Bus) encode(ctx context.Context, o *Outgoing, r *Result, rec *kgo.Recor
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if !declared && b.foreign(r.Topic) {
+		if err := b.schemas.registered.holdOutgoing(ctx, r.Topic, value); err != nil {
+			return err
+		}
+	}
 	r.Envelope = e
 	rec.Topic, rec.Value, rec.Headers = string(r.Topic), value, headersOf(e, o.Headers)
+	if err := b.stamp(ctx, spec, rec); err != nil {
+		return err
+	}
 	rec.Timestamp = e.Time
 	switch {
 	case o.NullKey:

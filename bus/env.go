@@ -34,6 +34,7 @@ const (
 	envCert      = "KAFKA_SSL_CERT"
 	envKey       = "KAFKA_SSL_KEY"
 	envInstance  = "OMNIBUS_INSTANCE"
+	envSchemaID  = "OMNIBUS_SCHEMA_ID"
 	fileSuffix   = "_FILE"
 )
 
@@ -50,13 +51,14 @@ var foreignVariables = regexp.MustCompile(`^KAFKA_(` +
 	`HOME|OPTS|HEAP_OPTS|JVM_PERFORMANCE_OPTS|GC_LOG_OPTS|JMX_OPTS|JMX_PORT|LOG4J_OPTS|LOG4J_CMD_OPTS|DEBUG|DEBUG_PORT|CLASSPATH|VERSION|` +
 	`([A-Z0-9_]+_)?SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|([A-Z0-9_]+_)?PORT(_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// ConfigFromEnv reads the KAFKA_* variables of the process, and OMNIBUS_INSTANCE, for [Open]. An empty variable counts as not
+// ConfigFromEnv reads the KAFKA_* variables of the process, OMNIBUS_INSTANCE and OMNIBUS_SCHEMA_ID, for [Open]. An empty variable counts as not
 // set. Every variable that is malformed or unknown is an error that names it: a typing error must not pass for a setting.
 //
 //	KAFKA_BOOTSTRAP_SERVERS   host:port, several with commas; needed
 //	KAFKA_SECURITY_PROTOCOL   PLAINTEXT (default), SSL, SASL_PLAINTEXT or SASL_SSL
 //	KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD   or each with _FILE: a file that holds it
 //	KAFKA_SSL_CA, KAFKA_SSL_CERT, KAFKA_SSL_KEY   files in PEM
+//	OMNIBUS_SCHEMA_ID   none (default), header or prefix
 //	KAFKA_<DOMAIN>_<OPERATION>_<REQUEST|RESPONSE>   the topic for that request or response of the catalogue
 //	KAFKA_MAX_IN_FLIGHT, KAFKA_CONSUMER_GROUP, KAFKA_AUTO_OFFSET_RESET   see [ConsumerFromEnv]
 func ConfigFromEnv(service string, c *event.Catalog) (Config, error) {
@@ -71,7 +73,7 @@ func ConfigFromEnv(service string, c *event.Catalog) (Config, error) {
 // ConfigFrom is [ConfigFromEnv] for variables from elsewhere: lookup finds one, and names are those that are set.
 func ConfigFrom(lookup func(string) (string, bool), names []string, service string, c *event.Catalog) (Config, error) {
 	e := env{lookup: lookup}
-	cfg := Config{Service: service, Catalog: c, Instance: e.get(envInstance)}
+	cfg := Config{Service: service, Catalog: c, Instance: e.get(envInstance), SchemaID: e.schemaID()}
 	cfg.Brokers = e.brokers()
 	e.security(&cfg)
 	cfg.Topics = e.topics(names, c)
@@ -319,6 +321,14 @@ func (e *env) override(name string, majors []event.Topic, topics map[event.Topic
 // variable is the name of the variable that overrides the topic of t.
 func variable(t event.Topic) string {
 	return envPrefix + strings.ToUpper(t.Domain()+"_"+t.Operation()+"_"+string(t.Pattern()))
+}
+
+func (e *env) schemaID() SchemaID {
+	form := SchemaID(e.get(envSchemaID))
+	if form.legal() != nil {
+		e.bad(envSchemaID, "%q: want none, header or prefix", string(form))
+	}
+	return form
 }
 
 func (e *env) consumer(c Consumer) Consumer {

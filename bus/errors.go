@@ -20,6 +20,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrUnknownTopic means that the catalogue, or the broker, lacks the topic.
 	ErrUnknownTopic = errors.New("unknown topic")
+	// ErrNoSchema means that no registry has the schema that is asked for.
+	ErrNoSchema = errors.New("no such schema")
 	// ErrUnreachable means that no broker answered.
 	ErrUnreachable = errors.New("broker unreachable")
 	// ErrUnauthorized means that the broker refused the login or the operation.

@@ -140,6 +140,10 @@ func (c *consumer) open(ctx context.Context, rec *kgo.Record, attempt int) (Deli
 				return d, nil, Unavailable(err) // nobody can tell now
 			}
 		}
+	} else if c.bus.foreign(topic) {
+		if err := c.bus.schemas.registered.holdForeign(ctx, rec); err != nil {
+			return d, nil, err
+		}
 	}
 	if len(e.Completed) > 0 && c.bus.cfg.Trace.Completed != nil {
 		c.bus.cfg.Trace.Completed(c.bus.life, d)

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/omninode-ai/omnibus/event"
@@ -12,15 +13,16 @@ import (
 
 // schemas compiles the catalogue's schemas when they are first needed, closed for publishing and open for consuming.
 type schemas struct {
-	catalog *event.Catalog
-	mu      sync.RWMutex
-	closed  map[event.Topic]*schema.Schema
-	open    map[event.Topic]*schema.Schema
+	mu     sync.RWMutex
+	closed map[event.Topic]*schema.Schema
+	open   map[event.Topic]*schema.Schema
+
+	registered registered // for the types that the catalogue lacks
 }
 
-func (s *schemas) init(c *event.Catalog) {
-	s.catalog = c
+func (s *schemas) init(source SchemaSource, log *slog.Logger) {
 	s.closed, s.open = map[event.Topic]*schema.Schema{}, map[event.Topic]*schema.Schema{}
+	s.registered = registered{source: source, log: log, byRef: map[refKey]known{}, byType: map[event.Topic]FoundSchema{}}
 }
 
 func (s *schemas) get(spec event.Spec, role schema.Role) (*schema.Schema, error) {

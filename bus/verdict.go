@@ -107,14 +107,15 @@ func (e *contentError) Unwrap() error { return e.err }
 
 // Classes of dead letters.
 const (
-	ClassUndecodable  = "undecodable"       // not an event at all
-	ClassInvalid      = "invalid"           // against the schema
-	ClassNoDispatcher = "no_dispatcher"     // no handler takes this event type
-	ClassUpcast       = "upcast_failed"     // it could not be made an event of the type that the handler takes, see [Upcast]
-	ClassPermanent    = "permanent"         // the handler said so
-	ClassExhausted    = "retries_exhausted" // every attempt failed
-	ClassKeyParked    = "key_parked"        // an earlier event of its key went to the dead letters, see ParkKey
-	ClassCrashSuspect = "crash_suspect"     // the process ended again and again while it was handled: it was not tried any more
+	ClassUndecodable   = "undecodable"       // not an event at all
+	ClassInvalid       = "invalid"           // against the schema
+	ClassNoDispatcher  = "no_dispatcher"     // no handler takes this event type
+	ClassUpcast        = "upcast_failed"     // it could not be made an event of the type that the handler takes, see [Upcast]
+	ClassUnknownSchema = "unknown_schema"    // it follows a schema that the registry does not have, and nor does the catalogue
+	ClassPermanent     = "permanent"         // the handler said so
+	ClassExhausted     = "retries_exhausted" // every attempt failed
+	ClassKeyParked     = "key_parked"        // an earlier event of its key went to the dead letters, see ParkKey
+	ClassCrashSuspect  = "crash_suspect"     // the process ended again and again while it was handled: it was not tried any more
 )
 
 // class is the class of the dead letter that err makes.

@@ -40,6 +40,7 @@ type Spec struct {
 	DualUntil  time.Time                  // until then what is published as this is published as the older version too; zero: it is not
 	Deprecated *Deprecation               // nil: it is not
 	Strict     bool                       // refuse incomplete envelopes instead of completing them
+	Wire       string                     // how events name their schema: none, header, prefix; "" is as the bus says
 	Schema     []byte                     // the payload's JSON Schema
 	Examples   []json.RawMessage
 	File       string // where it was read from
@@ -132,6 +133,7 @@ type schemaOmnibus struct {
 	Dual      *struct {
 		Until string `json:"until"`
 	} `json:"dual_publish"`
+	Wire string `json:"wire"`
 }
 
 // ReadCatalog reads every *.json file below fsys, each the JSON Schema of one payload with an "x-omnibus" member. All
@@ -176,7 +178,7 @@ func parseSpec(file string, b []byte) (Spec, error) {
 	s := Spec{
 		Topic: Topic(x.Topic), Version: f.Version, Doc: f.Description, Owner: x.Owner, Producers: x.Producers, Consumers: x.Consumers,
 		Key: strings.TrimPrefix(x.Key, "/"), Tier: x.Tier, Aliases: x.Aliases, Defaults: x.Defaults, Replies: x.Replies, AliasOf: x.AliasOf,
-		Strict: x.Strict, Schema: b, Examples: f.Examples, File: file, Supersedes: f.Supersedes,
+		Strict: x.Strict, Wire: x.Wire, Schema: b, Examples: f.Examples, File: file, Supersedes: f.Supersedes,
 	}
 	if err := s.versions(f); err != nil {
 		return Spec{}, err
@@ -192,6 +194,11 @@ func parseSpec(file string, b []byte) (Spec, error) {
 	case "", "high", "medium", "low", "default":
 	default:
 		return Spec{}, fmt.Errorf("x-omnibus.tier %q: want high, medium, low or default", x.Tier)
+	}
+	switch x.Wire {
+	case "", "none", "header", "prefix":
+	default:
+		return Spec{}, fmt.Errorf("x-omnibus.wire %q: want none, header or prefix", x.Wire)
 	}
 	if err := s.Topic.legal(); err != nil {
 		return Spec{}, err

@@ -54,9 +54,10 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 var ErrNotEvent = errors.New("not an event")
 
 // Decode reads an envelope from strict JSON. It must be an object with an object payload; other fields may be missing or
-// unusable (they stay zero, see [Envelope.Complete]). An envelope inside the payload is unwrapped, and Nested says so. The
-// result does not share memory with b.
+// unusable (they stay zero, see [Envelope.Complete]). An envelope inside the payload is unwrapped, and Nested says so. The id of
+// a schema before it is passed over, see [CutSchemaID]. The result does not share memory with b.
 func Decode(b []byte) (Envelope, error) {
+	b, _, _ = CutSchemaID(b)
 	e, err := decode(b)
 	if err != nil {
 		return Envelope{}, err

@@ -231,6 +231,7 @@ func unbounded(s object) bool {
 
 var metaMembers = []string{
 	"topic", "owner", "producers", "consumers", "key", "tier", "retention", "aliases", "defaults", "replies", "alias_of", "strict_envelope", "dual_publish",
+	"wire",
 }
 
 func (f *lintFile) omnibus(root object) {
@@ -255,6 +256,11 @@ func (f *lintFile) omnibus(root object) {
 	case nil, "high", "medium", "low", "default":
 	default:
 		f.report(at+"/tier", "tier", "the tier is not known", "use high, medium, low or default")
+	}
+	switch x["wire"] {
+	case nil, "none", "header", "prefix":
+	default:
+		f.report(at+"/wire", "x-omnibus", "nothing is known by this name that could say which schema an event follows", "use none, header or prefix")
 	}
 	if r, ok := x["retention"]; ok {
 		if d, err := time.ParseDuration(fmt.Sprint(r)); err != nil || d <= 0 {
