@@ -71,6 +71,7 @@ func TestConfigFromEnvironment(t *testing.T) {
 		{"brokers", map[string]string{"KAFKA_BOOTSTRAP_SERVERS": "one:9092, [::1]:9093"}, bus.Config{Brokers: []string{"one:9092", "[::1]:9093"}}},
 		{"brokers by the old name", map[string]string{"KAFKA_BROKERS": "one:9092"}, bus.Config{Brokers: []string{"one:9092"}}},
 		{"both names say the same", with("KAFKA_BROKERS", "one:9092"), bus.Config{Brokers: []string{"one:9092"}}},
+		{"schema id", with("OMNIBUS_SCHEMA_ID", "header"), bus.Config{Brokers: []string{"one:9092"}, SchemaID: bus.HeaderSchemaID}},
 		{"instance", with("OMNIBUS_INSTANCE", "i-1"), bus.Config{Brokers: []string{"one:9092"}, Instance: "i-1"}},
 		{
 			"login", with("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM", "SCRAM-SHA-512", "KAFKA_SASL_USERNAME", "me", "KAFKA_SASL_PASSWORD", " s "),

@@ -16,7 +16,7 @@ import (
 const sold = `{
 	"description":"An article was sold.","x-version":"1.2.0",
 	"x-omnibus":{"topic":"omninode.shop.event.sold.v1","owner":"shop","producers":["shop"],"consumers":["stock"],"key":"/article","tier":"high",
-		"retention":"48h","aliases":{"sku":"article"},"defaults":{"count":1},"alias_of":"omninode.shop.event.gone.v1","strict_envelope":true},
+		"retention":"48h","aliases":{"sku":"article"},"defaults":{"count":1},"alias_of":"omninode.shop.event.gone.v1","strict_envelope":true,"wire":"header"},
 	"type":"object","examples":[{"article":"A1"}]}`
 
 func TestReadCatalog(t *testing.T) {
@@ -34,7 +34,7 @@ func TestReadCatalog(t *testing.T) {
 			Topic: "omninode.shop.event.sold.v1", Version: "1.2.0", Doc: "An article was sold.", Owner: "shop", Producers: []string{"shop"},
 			Consumers: []string{"stock"}, Key: "article", Tier: "high", Partitions: 6, Retention: 48 * time.Hour,
 			Aliases: map[string]string{"sku": "article"}, Defaults: map[string]json.RawMessage{"count": json.RawMessage("1")},
-			AliasOf: "omninode.shop.event.gone.v1", Strict: true, Schema: []byte(sold), Examples: []json.RawMessage{json.RawMessage(`{"article":"A1"}`)},
+			AliasOf: "omninode.shop.event.gone.v1", Strict: true, Wire: "header", Schema: []byte(sold), Examples: []json.RawMessage{json.RawMessage(`{"article":"A1"}`)},
 			File: "shop/event/sold.v1.json",
 		},
 		{
@@ -66,6 +66,7 @@ func TestReadCatalogReportsEveryFile(t *testing.T) {
 		"illegal.json":   {`{"x-omnibus":{"topic":"a b"}}`, "Kafka allows"},
 		"tier.json":      {`{"x-omnibus":{"topic":"a","tier":"top"}}`, `tier "top"`},
 		"days.json":      {`{"x-omnibus":{"topic":"a","retention":"7 days"}}`, `retention "7 days"`},
+		"wire.json":      {`{"x-omnibus":{"topic":"a","wire":"guid"}}`, `wire "guid"`},
 		"backwards.json": {`{"x-omnibus":{"topic":"a","retention":"-1h"}}`, `retention "-1h"`},
 		"kind.json":      {`{"x-omnibus":{"topic":7}}`, "topic"},
 		"since.json":     {`{"x-omnibus":{"topic":"a"},"x-deprecated":{"since":"soon"}}`, `x-deprecated.since "soon"`},

@@ -257,10 +257,10 @@ func (f *lintFile) omnibus(root object) {
 	default:
 		f.report(at+"/tier", "tier", "the tier is not known", "use high, medium, low or default")
 	}
-	switch x["wire"] {
+	switch wire := x["wire"]; wire {
 	case nil, "none", "header", "prefix":
 	default:
-		f.report(at+"/wire", "x-omnibus", "nothing is known by this name that could say which schema an event follows", "use none, header or prefix")
+		f.report(at+"/wire", "x-omnibus", fmt.Sprintf("%q is no way to name the schema of an event", fmt.Sprint(wire)), "use none, header or prefix")
 	}
 	if r, ok := x["retention"]; ok {
 		if d, err := time.ParseDuration(fmt.Sprint(r)); err != nil || d <= 0 {

@@ -64,6 +64,7 @@ func TestLint(t *testing.T) {
 		{"not a schema", `"type": "integer"`, `"type": "int"`, `15:15: error: not JSON Schema`},
 		{"no x-omnibus", `"x-omnibus"`, `"x-other"`, `1:1: error: there is no "x-omnibus" member (x-omnibus)`},
 		{"unknown in x-omnibus", `"owner": "shop"`, `"owner": "shop", "ower": "x"`, `7:22: error: "ower" is not known in x-omnibus (x-omnibus)`},
+		{"wire", `"owner": "shop"`, `"owner": "shop", "wire": "guid"`, `7:22: error: "guid" is no way to name the schema of an event (x-omnibus)`},
 		{"tier", `"owner": "shop"`, `"owner": "shop", "tier": "top"`, `7:22: error: the tier is not known (tier)`},
 		{"retention", `"owner": "shop"`, `"owner": "shop", "retention": "7 days"`, `7:22: error: the retention is not a duration (retention)`},
 		{"version", `"x-version": "1.0.0"`, `"x-version": "1"`, `4:3: error: "x-version" is not a semantic version (version)`},

@@ -47,7 +47,7 @@ var may = map[string]string{
 	"internal/selftest":  "bus event internal/jsonx",
 	"internal/targets":   "bus event internal/jsonx",
 	"internal/demo":      "bus contracts/* event",
-	"internal/doctor":    "broker bus deadletter event internal/jsonx internal/near internal/oneline stack",
+	"internal/doctor":    "broker bus deadletter event internal/jsonx internal/near internal/oneline registry/client schema stack",
 	"internal/gen":       "event schema internal/jsonx",
 	"internal/catalogue": "event schema internal/jsonx",
 	"internal/arch":      "",

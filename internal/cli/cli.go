@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/omninode-ai/omnibus/registry/client"
 )
 
 // Process is what a run of the command line may touch. The zero value of each field but the streams has a default.
@@ -48,6 +50,9 @@ func (p Process) Run(ctx context.Context) int {
 	root.SetOut(a.out)
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
+	if a.schemas != nil {
+		a.schemas.Close()
+	}
 	switch {
 	case errors.Is(a.out.err, syscall.EPIPE):
 		return 0 // the reader has what it wanted
@@ -81,6 +86,7 @@ type app struct {
 	color    bool
 	zone     *time.Location
 	progress *progress // of what is running; notes take its line away
+	schemas  *client.Client
 }
 
 // latched keeps the first error of its writer, so that a broken pipe is noticed wherever it happened.

@@ -14,6 +14,7 @@ import (
 	"github.com/omninode-ai/omnibus/contracts"
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/oneline"
+	"github.com/omninode-ai/omnibus/stack"
 )
 
 // service is the name of the command line in the source of what it publishes.
@@ -54,6 +55,13 @@ func (a *app) busConfig(service string) (bus.Config, error) {
 	}
 	if cfg.Undeclared, err = a.undeclared(); err != nil {
 		return bus.Config{}, err
+	}
+	registry, err := a.registry()
+	if err != nil {
+		return bus.Config{}, err
+	}
+	if registry != nil {
+		cfg.Schemas = stack.Schemas{Registry: registry}
 	}
 	cfg.Logger, cfg.PublishTimeout, cfg.CloseTimeout = a.log, a.flags.timeout, a.flags.timeout
 	return cfg, nil

@@ -141,6 +141,9 @@ func (a *app) doctorConfig(o doctorOptions, names []string) (doctor.Config, erro
 	if _, err := a.undeclared(); err != nil {
 		wrong(err)
 	}
+	if cfg.Registry, err = a.registry(); err != nil {
+		wrong(err)
+	}
 	cfg.Bus.Logger, cfg.Bus.PublishTimeout = a.log, cfg.Each
 	cfg.Up = a.doctorUp(wrong)
 	return cfg, nil

@@ -51,6 +51,7 @@ const (
 	codeReach      code = 401
 	codeListen     code = 402
 	codeAdvertised code = 403
+	codeRegistry   code = 404
 	codeAuth       code = 501
 	codeTimeout    code = 601
 	codeOutcome    code = 602
@@ -61,6 +62,7 @@ const (
 	codeLint       code = 705
 	codeDrift      code = 706
 	codeCorrupt    code = 707
+	codeRegistered code = 711
 	codePartial    code = 801
 	codeStopped    code = 802
 	codeCanceled   code = 803

@@ -86,6 +86,9 @@ func (a *app) explain(err error) *failure {
 		return fail(codeTimeout, "%s of group %s had not finished when the drain time was over", count(len(left.Events), "event", "events"), left.Group).
 			because("a handler takes longer than the time to stop").fix("nothing is lost: they are delivered again at the next start")
 	}
+	if f := a.explainRegistry(err); f != nil {
+		return f
+	}
 	if f := a.explainContent(err); f != nil {
 		return f
 	}

@@ -18,6 +18,7 @@ type dryRunDoc struct {
 	Key       *string         `json:"key"`
 	KeyB64    *string         `json:"key_b64,omitzero"`
 	Headers   []headerDoc     `json:"headers"`
+	SchemaID  *uint32         `json:"schema_id,omitzero"`
 	Value     json.RawMessage `json:"value,omitzero"`
 	ValueText *string         `json:"value_text,omitzero"`
 	ValueB64  *string         `json:"value_b64,omitzero"`
@@ -40,7 +41,7 @@ func (a *app) dryRun(ctx context.Context, cfg bus.Config, out bus.Outgoing) erro
 	as := recordDocOf(rec)
 	doc := dryRunDoc{
 		Schema: schemaOf("publish.dry-run"), Topic: rec.Topic, Key: as.Key, KeyB64: as.KeyB64, Headers: as.Headers,
-		Value: as.Value, ValueText: as.ValueText, ValueB64: as.ValueB64,
+		SchemaID: as.SchemaID, Value: as.Value, ValueText: as.ValueText, ValueB64: as.ValueB64,
 	}
 	where := "not known"
 	switch {
@@ -55,10 +56,14 @@ func (a *app) dryRun(ctx context.Context, cfg bus.Config, out bus.Outgoing) erro
 		for _, h := range rec.Headers {
 			fields = append(fields, field{"header " + h.Name, keyText(h.Value)})
 		}
+		body, id, prefixed := event.CutSchemaID(rec.Value)
+		if prefixed {
+			fields = append(fields, field{"schema id", strconv.FormatUint(uint64(id), 10)})
+		}
 		if err := a.printFields(fields...); err != nil {
 			return err
 		}
-		return a.printValue(rec.Value)
+		return a.printValue(body)
 	})
 }
 

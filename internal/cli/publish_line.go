@@ -27,14 +27,14 @@ type batchLine struct {
 
 // lineMembers are the members of a line as they stand in it; nil where there is none, or null.
 type lineMembers struct {
-	topic, eventType, payload, correlation, causation, key, keyB64, headers, value, valueText, valueB64, partition, timestamp []byte
-	keyed, valued                                                                                                             bool
+	topic, eventType, payload, correlation, causation, key, keyB64, headers, schemaID, value, valueText, valueB64, partition, timestamp []byte
+	keyed, valued                                                                                                                       bool
 }
 
 // lineNames are the members that a line may have. The offset is among them for where a line comes from, and is not read.
 func lineNames() []string {
 	return []string{
-		"topic", "event_type", "payload", "correlation_id", "causation_id", "key", "key_b64", "headers", "value", "value_text", "value_b64",
+		"topic", "event_type", "payload", "correlation_id", "causation_id", "key", "key_b64", "headers", "schema_id", "value", "value_text", "value_b64",
 		"partition", "offset", "timestamp",
 	}
 }
@@ -89,6 +89,8 @@ func (m *lineMembers) set(name, value []byte) bool {
 		to = &m.keyB64
 	case "headers":
 		to = &m.headers
+	case "schema_id":
+		to = &m.schemaID
 	case "value":
 		m.valued = true
 		to = &m.value
@@ -137,6 +139,9 @@ func (m *lineMembers) line() (l batchLine, err error) {
 	switch {
 	case m.payload != nil && m.valued:
 		return l, fail(codeEvent, `"payload" and a value exclude each other`).because("an event has a payload, a record has a value").fix("leave one of them out")
+	case m.payload != nil && m.schemaID != nil:
+		return l, fail(codeEvent, `"schema_id" does not go with a payload`).because("it stands before the value of a record that was published so").
+			fix("OMNIBUS_SCHEMA_ID=prefix publishes events with an id")
 	case m.payload != nil:
 		return l, m.event(&l)
 	case m.valued:
@@ -182,6 +187,13 @@ func (m *lineMembers) record(l *batchLine) error {
 			return fail(codeEvent, "the line has more than one value").fix(`one of "value", "value_text" and "value_b64"`)
 		}
 		l.value = m.value
+	}
+	if m.schemaID != nil {
+		id, err := strconv.ParseUint(string(m.schemaID), 10, 32)
+		if err != nil || l.value == nil {
+			return fail(codeEvent, `"schema_id" is not an id before a value`).fix(`"schema_id":7,"value":{…}`)
+		}
+		l.value = append(event.AppendSchemaID(make([]byte, 0, 5+len(l.value)), uint32(id)), l.value...)
 	}
 	if m.partition != nil {
 		n, err := strconv.ParseInt(string(m.partition), 10, 32)

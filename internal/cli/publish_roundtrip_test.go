@@ -35,6 +35,9 @@ func nasty() []bus.Record {
 	} {
 		add([]byte("v"), []byte(value))
 	}
+	for _, value := range []string{"\x00\x00\x00\x00\x07{}", "\x00\xff\xff\xff\xff{ \"a\" : 1 }", "\x00\x00\x00\x00\x07", "\x00\x00\x00\x00\x07[1]", "\x00\x00\x00\x00\x07\x00\x00\x00\x00\x08{}", "\x00"} {
+		add([]byte("\x00\x00\x00\x00\x01k"), []byte(value), bus.Header{Name: "__value_schema_id", Value: []byte("\x01\xff")})
+	}
 	add([]byte("tombstone"), nil)
 	add(nil, nil)
 	add(

@@ -13,7 +13,8 @@ import (
 )
 
 // recordDoc is a record as JSON, without loss: "publish --batch" makes the same key, value and headers of it again. A null key
-// is null. The value is in one of three members: as the JSON that it is, as text, or as base64. A null value is null.
+// is null. The value is in one of three members: as the JSON that it is, as text, or as base64. A null value is null. The id of a
+// schema that stands before JSON is a member of its own.
 type recordDoc struct {
 	Topic     event.Topic     `json:"topic"`
 	Partition int32           `json:"partition"`
@@ -22,6 +23,7 @@ type recordDoc struct {
 	Key       *string         `json:"key"`
 	KeyB64    *string         `json:"key_b64,omitzero"`
 	Headers   []headerDoc     `json:"headers"`
+	SchemaID  *uint32         `json:"schema_id,omitzero"`
 	Value     json.RawMessage `json:"value,omitzero"`
 	ValueText *string         `json:"value_text,omitzero"`
 	ValueB64  *string         `json:"value_b64,omitzero"`
@@ -40,11 +42,15 @@ func recordDocOf(r bus.Record) recordDoc {
 	for _, h := range r.Headers {
 		doc.Headers = append(doc.Headers, headerDocOf(h))
 	}
+	body, id, prefixed := event.CutSchemaID(r.Value)
 	switch {
 	case r.Value == nil:
 		doc.Value = json.RawMessage("null")
-	case jsonx.Keeps(r.Value):
-		doc.Value = r.Value
+	case jsonx.Keeps(body):
+		doc.Value = body
+		if prefixed {
+			doc.SchemaID = &id
+		}
 	default:
 		doc.ValueText, doc.ValueB64 = jsonx.TextOrBase64(r.Value)
 	}
@@ -73,9 +79,13 @@ func appendRecord(b []byte, r bus.Record) []byte {
 		b = append(appendBytes(append(b, ','), "value", h.Value, true), '}')
 	}
 	b = append(b, ']')
+	body, id, prefixed := event.CutSchemaID(r.Value)
 	switch {
-	case jsonx.Keeps(r.Value):
-		b = append(append(b, `,"value":`...), r.Value...)
+	case jsonx.Keeps(body):
+		if prefixed {
+			b = strconv.AppendUint(append(b, `,"schema_id":`...), uint64(id), 10)
+		}
+		b = append(append(b, `,"value":`...), body...)
 	case r.Value == nil:
 		b = append(b, `,"value":null`...)
 	case utf8.Valid(r.Value):

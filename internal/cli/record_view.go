@@ -71,7 +71,8 @@ func (v *view) doc() map[string]any {
 		}
 	}
 	d["headers"], d["header"] = list, byName
-	value, err := jsonx.Tree(v.Value, jsonx.Limits{})
+	body, id, prefixed := event.CutSchemaID(v.Value)
+	value, err := jsonx.Tree(body, jsonx.Limits{})
 	if err != nil {
 		if text, b64 := jsonx.TextOrBase64(v.Value); text != nil {
 			d["value_text"] = *text
@@ -83,6 +84,9 @@ func (v *view) doc() map[string]any {
 		return d
 	}
 	d["value"] = value
+	if prefixed {
+		d["schema_id"] = int(id)
+	}
 	e := v.event()
 	if e == nil {
 		return d

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/internal/oneline"
 )
@@ -115,7 +116,8 @@ func (v *view) body() []byte {
 	if e := v.event(); e != nil {
 		return e.Payload
 	}
-	return v.Value
+	body, _, _ := event.CutSchemaID(v.Value)
+	return body
 }
 
 // bodyTexts is what the record is about: JSON as it is, any other text as a string, other bytes in base64.

@@ -47,6 +47,7 @@ omnibus consume omninode.intelligence.event.quality_assessed.v1 --last 1`,
 	f.String("profile", "", "`name` of the settings to use, from the user's file (OMNIBUS_PROFILE)")
 	f.String("config", "", "the user's settings `file` (OMNIBUS_CONFIG)")
 	f.StringVar(&a.flags.catalog, "catalog", "", "`dir` of schema files in place of the built-in catalogue (OMNIBUS_CATALOG)")
+	f.String("registry", "", "schema registry, `URL` (SCHEMA_REGISTRY_URL)")
 	f.StringVarP(&a.flags.output, "output", "o", "", "how to print, `format` (OMNIBUS_OUTPUT)")
 	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "no notes on standard error")
 	f.CountVarP(&a.flags.verbose, "verbose", "v", "log what the bus does; twice for more")

@@ -40,6 +40,7 @@ func checks() []check {
 		{"retention", "Will events be removed before a group has read them?", in, checkRetention},
 		{"dlq", "Are dead letters waiting for a decision?", in, checkDLQ},
 		{"partitioners", "Do all producers put a key on the same partition?", in, checkPartitioners},
+		{"registry", "Does the schema registry answer, and has it what the catalogue says?", none, checkRegistry},
 		{"limits", "May this program open enough files?", none, checkLimits},
 		{"data", "Is the data directory of \"omnibus up\" whole, and is there room?", none, checkData},
 		{"ports", "Are the ports of \"omnibus up\" free?", none, checkPorts},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/registry/client"
 )
 
 // Status is what a check found.
@@ -46,18 +47,19 @@ type Result struct {
 type Config struct {
 	Checks []string // their names; none: all
 
-	Bus    bus.Config                                          // where it has no Brokers, Wrong says why, and nothing of the cluster is looked at
-	Open   func(context.Context, bus.Config) (*bus.Bus, error) // default: bus.Open
-	Wrong  []string                                            // settings that cannot be used, each a sentence that names one
-	Origin string                                              // where the addresses of the brokers are from
-	Env    map[string]string                                   // the variables of the environment
-	Known  []Setting                                           // those that mean something
-	Up     Up                                                  // what "omnibus up" runs here, or would
-	Fix    bool                                                // create what is missing
-	Since  time.Duration                                       // how far back failures count as new; default 1 h
-	Each   time.Duration                                       // the time that one check has; default 5 s
-	Now    func() time.Time                                    // default: time.Now
-	Saw    func(Result)                                        // called after each check; default: nobody
+	Bus      bus.Config                                          // where it has no Brokers, Wrong says why, and nothing of the cluster is looked at
+	Open     func(context.Context, bus.Config) (*bus.Bus, error) // default: bus.Open
+	Registry *client.Client                                      // of the schema registry; nil: none is configured
+	Wrong    []string                                            // settings that cannot be used, each a sentence that names one
+	Origin   string                                              // where the addresses of the brokers are from
+	Env      map[string]string                                   // the variables of the environment
+	Known    []Setting                                           // those that mean something
+	Up       Up                                                  // what "omnibus up" runs here, or would
+	Fix      bool                                                // create what is missing
+	Since    time.Duration                                       // how far back failures count as new; default 1 h
+	Each     time.Duration                                       // the time that one check has; default 5 s
+	Now      func() time.Time                                    // default: time.Now
+	Saw      func(Result)                                        // called after each check; default: nobody
 }
 
 // Setting is a variable of the environment that means something.

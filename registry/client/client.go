@@ -31,9 +31,11 @@ type Config struct {
 // String hides the password.
 func (c Config) String() string { return c.URL }
 
+// DefaultTimeout is that of one request.
+const DefaultTimeout = 5 * time.Second
+
 // What an answer may be, and what is remembered.
 const (
-	defaultTimeout  = 5 * time.Second
 	defaultRemember = 1000
 	maxAnswer       = 32 << 20
 )
@@ -63,7 +65,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("registry client: %w", err)
 	}
 	if cfg.Timeout <= 0 {
-		cfg.Timeout = defaultTimeout
+		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.Remember <= 0 {
 		cfg.Remember = defaultRemember

@@ -74,7 +74,7 @@ func (c *Client) explain(op string, err error) error {
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			e.cause = inner.Err // without the request, which was said
 		}
-		e.Message = oneLine(e.cause.Error())
+		e.Message = oneLine(innermost(e.cause).Error())
 		return e
 	}
 	e.Status, e.Code, e.Message = answer.StatusCode, answer.ErrorCode, oneLine(answer.Message)
@@ -103,6 +103,13 @@ func kindOf(status, code int) error {
 		return ErrRefused
 	}
 	return ErrUnreachable
+}
+
+func innermost(err error) error {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err
 }
 
 func oneLine(s string) string {

@@ -45,11 +45,7 @@ func (c *Client) Probe(ctx context.Context) (Server, error) {
 	if known != nil {
 		return *known, nil
 	}
-	var types []string
-	if err := c.call(ctx, "probe", http.MethodGet, "/schemas/types", nil, nil, &types); err != nil {
-		if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrNotFound) {
-			err = as(err, ErrUnreachable)
-		}
+	if err := c.probeAtAll(ctx); err != nil {
 		return Server{}, fmt.Errorf("is there a registry: %w", err)
 	}
 	var s Server
@@ -62,6 +58,25 @@ func (c *Client) Probe(ctx context.Context) (Server, error) {
 	c.server = &s
 	c.mu.Unlock()
 	return s, nil
+}
+
+// probeAtAll asks for what every registry answers, and nothing else does.
+func (c *Client) probeAtAll(ctx context.Context) error {
+	var types []string
+	err := c.call(ctx, "probe", http.MethodGet, "/schemas/types", nil, nil, &types)
+	if errors.Is(err, ErrUnsupported) { // old ones
+		var rule struct {
+			Level string `json:"compatibilityLevel"`
+		}
+		err = c.call(ctx, "probe", http.MethodGet, "/config", nil, nil, &rule)
+		if err == nil && rule.Level == "" {
+			err = &Error{Op: "probe", URL: c.URL(), Status: http.StatusOK, Message: "the answer is not a registry's", kind: ErrUnreachable}
+		}
+	}
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrNotFound) {
+		return as(err, ErrUnreachable)
+	}
+	return err
 }
 
 // probeMake asks for what only one make answers, in the order in which an imitation would be taken for the original last.

@@ -116,7 +116,7 @@ func (c *Client) Version(ctx context.Context, subject string, version int) (Regi
 		return answer.registered(), err
 	}
 	if version == Latest {
-		return ask(ctx)
+		return c.shared(ctx, "version latest of "+subject, ask)
 	}
 	return c.remembered(ctx, fmt.Sprintf("version %d of %s", version, subject), ask)
 }
@@ -168,13 +168,27 @@ func as(err, kind error) error {
 	return &other
 }
 
-// remembered answers from memory, and asks otherwise: once, for all who want to know at the same time.
+// remembered answers from memory, and asks otherwise.
 func (c *Client) remembered(ctx context.Context, key string, ask func(context.Context) (Registered, error)) (Registered, error) {
 	if found, err, ok := c.known.get(key, time.Now()); ok {
 		c.counts.hits.Add(1)
 		return found, err
 	}
 	c.counts.misses.Add(1)
+	return c.shared(ctx, key, func(ctx context.Context) (Registered, error) {
+		found, err := ask(ctx)
+		switch {
+		case err == nil:
+			c.known.put(memo{key: key, found: found})
+		case errors.Is(err, ErrNotFound):
+			c.known.put(memo{key: key, err: err, until: time.Now().Add(absentFor)})
+		}
+		return found, err
+	})
+}
+
+// shared asks once for all who want to know the same at the same time. Who does not wait any longer does not end it for the others.
+func (c *Client) shared(ctx context.Context, key string, ask func(context.Context) (Registered, error)) (Registered, error) {
 	type outcome struct {
 		found Registered
 		err   error
@@ -184,14 +198,7 @@ func (c *Client) remembered(ctx context.Context, key string, ask func(context.Co
 		v, err, _ := c.flights.Do(key, func() (any, error) {
 			ctx, cancel := context.WithTimeout(c.life, 2*c.timeout)
 			defer cancel()
-			found, err := ask(ctx)
-			switch {
-			case err == nil:
-				c.known.put(memo{key: key, found: found})
-			case errors.Is(err, ErrNotFound):
-				c.known.put(memo{key: key, err: err, until: time.Now().Add(absentFor)})
-			}
-			return found, err
+			return ask(ctx)
 		})
 		found, _ := v.(Registered)
 		answer <- outcome{found, err}
