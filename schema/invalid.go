@@ -33,7 +33,8 @@ func (v Violation) String() string {
 // Invalid is the error about content: the value is not strict JSON or breaks the schema. The same value will never pass.
 type Invalid struct { //nolint:errname // it reads schema.Invalid
 	Violation             // the most telling one
-	Others    []Violation // the rest, in the order of their pointers
+	Others    []Violation // further ones, in the order of their pointers, at most 100
+	Omitted   int         // how many more there are
 
 	Offset       int64 // where the Rule is "json": the byte,
 	Line, Column int   // and for people, from 1
@@ -43,7 +44,7 @@ func (e *Invalid) Error() string {
 	if e.Rule == "json" {
 		return fmt.Sprintf("line %d, column %d: %s (json)", e.Line, e.Column, e.Message)
 	}
-	if n := len(e.Others); n > 0 {
+	if n := len(e.Others) + e.Omitted; n > 0 {
 		return fmt.Sprintf("%s, and %d more", e.Violation, n)
 	}
 	return e.String()
@@ -60,8 +61,12 @@ func notJSON(err error, prefix string) error {
 	}
 }
 
+// maxViolations bounds a report: a poisonous value is to cost no more than any other.
+const maxViolations = 100
+
 func violations(e *jsonschema.ValidationError, prefix string) error {
-	all := explain(e, prefix)
+	x := explainer{prefix: prefix}
+	all := x.explain(e)
 	slices.SortFunc(all, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
 	})
@@ -70,19 +75,33 @@ func violations(e *jsonschema.ValidationError, prefix string) error {
 	weight := func(v Violation) int { return slices.Index([]string{"", "required", "additionalProperties"}, v.Rule) }
 	first := slices.MinFunc(all, func(a, b Violation) int { return cmp.Compare(max(weight(a), 0), max(weight(b), 0)) })
 	i := slices.Index(all, first)
-	return &Invalid{Violation: first, Others: slices.Delete(all, i, i+1)}
+	others := slices.Delete(all, i, i+1)
+	if n := len(others) - maxViolations; n > 0 {
+		others, x.omitted = slices.Clip(others[:maxViolations]), x.omitted+n
+	}
+	return &Invalid{Violation: first, Others: others, Omitted: x.omitted}
 }
 
-// explain flattens the library's tree of causes into violations.
-func explain(e *jsonschema.ValidationError, prefix string) []Violation {
-	at := prefix + pointer(e.InstanceLocation)
+// explainer flattens the library's tree of causes into violations.
+type explainer struct {
+	prefix  string
+	omitted int // what a place has beyond maxViolations
+}
+
+func (x *explainer) explain(e *jsonschema.ValidationError) []Violation {
+	at := x.prefix + pointer(e.InstanceLocation)
 	one := func(rule, format string, args ...any) []Violation {
 		return []Violation{{Pointer: at, Rule: rule, Message: fmt.Sprintf(format, args...)}}
 	}
 	each := func(rule, message string, names []string) []Violation {
-		var out []Violation
-		for _, n := range names {
-			out = append(out, Violation{Pointer: at + pointer([]string{n}), Rule: rule, Message: message})
+		if len(names) > maxViolations {
+			names = slices.Sorted(slices.Values(names)) // the same ones each time
+			x.omitted += len(names) - maxViolations
+			names = names[:maxViolations]
+		}
+		out := make([]Violation, len(names))
+		for i, n := range names {
+			out[i] = Violation{Pointer: at + pointer([]string{n}), Rule: rule, Message: message}
 		}
 		return out
 	}
@@ -132,16 +151,16 @@ func explain(e *jsonschema.ValidationError, prefix string) []Violation {
 	case *kind.PropertyNames:
 		return []Violation{{Pointer: at + pointer([]string{k.Property}), Rule: "propertyNames", Message: "is not a legal member name here"}}
 	case *kind.AnyOf:
-		return choose("anyOf", "must fit at least one of the alternatives", at, e.Causes, prefix)
+		return x.choose("anyOf", "must fit at least one of the alternatives", at, e.Causes)
 	case *kind.OneOf:
 		if len(k.Subschemas) > 0 {
 			return one("oneOf", "must fit one alternative only, fits %d and %d", k.Subschemas[0]+1, k.Subschemas[1]+1)
 		}
-		return choose("oneOf", "must fit one of the alternatives", at, e.Causes, prefix)
+		return x.choose("oneOf", "must fit one of the alternatives", at, e.Causes)
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
 		var out []Violation
 		for _, c := range e.Causes {
-			out = append(out, explain(c, prefix)...)
+			out = append(out, x.explain(c)...)
 		}
 		if len(out) > 0 {
 			return out
@@ -156,12 +175,13 @@ func explain(e *jsonschema.ValidationError, prefix string) []Violation {
 
 // choose explains why none of several alternatives fits: by the members that would have done, or by the one alternative that
 // is not of another type altogether.
-func choose(rule, message, at string, causes []*jsonschema.ValidationError, prefix string) []Violation {
+func (x *explainer) choose(rule, message, at string, causes []*jsonschema.ValidationError) []Violation {
 	var missing []string
 	var near [][]Violation
+	omitted := x.omitted
 	onlyMissing := true
 	for _, c := range causes {
-		vs := explain(c, prefix)
+		vs := x.explain(c)
 		for _, v := range vs {
 			if v.Rule != "required" {
 				onlyMissing = false
@@ -180,6 +200,7 @@ func choose(rule, message, at string, causes []*jsonschema.ValidationError, pref
 	case len(near) == 1:
 		return near[0]
 	}
+	x.omitted = omitted // of what is not told
 	return []Violation{{Pointer: at, Rule: rule, Message: message}}
 }
 
@@ -226,12 +247,19 @@ func list(words []string, last string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
 }
 
+// maxValues is how many of the allowed values a message spells out.
+const maxValues = 20
+
 func values(vs []any) string {
-	words := make([]string, len(vs))
-	for i, v := range vs {
-		words[i] = value(v)
+	var words []string
+	for _, v := range vs[:min(len(vs), maxValues)] {
+		words = append(words, value(v))
 	}
-	return strings.Join(words, ", ")
+	all := strings.Join(words, ", ")
+	if n := len(vs) - maxValues; n > 0 {
+		all += fmt.Sprintf(" and %d more", n)
+	}
+	return all
 }
 
 func value(v any) string {

@@ -108,13 +108,13 @@ func patternFault(p string, err error) string {
 		{"(?=", "look-ahead"}, {"(?!", "look-ahead"}, {"(?<=", "look-behind"}, {"(?<!", "look-behind"}, {"(?>", "an atomic group"},
 	} {
 		if strings.Contains(p, f.sign) {
-			return f.what + " (" + f.sign + "…) is not part of RE2"
+			return f.what + " " + f.sign + "…) is not part of RE2"
 		}
 	}
 	for i := 0; i+1 < len(p); i++ {
 		if p[i] == '\\' {
 			if p[i+1] >= '1' && p[i+1] <= '9' {
-				return "a back reference (" + p[i:i+2] + ") is not part of RE2"
+				return "a back reference, " + p[i:i+2] + ", is not part of RE2"
 			}
 			i++
 		}

@@ -40,7 +40,7 @@ func Parse(b []byte) (s *Schema, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
 	}
-	const url = "urn:omnibus:schema"
+	const url = "omnibus://schema/this" // with a path, so that a relative reference is one to elsewhere
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()

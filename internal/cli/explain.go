@@ -277,7 +277,7 @@ func violates(e *schema.Invalid) *failure {
 		at("pointer", "%s", pointerText(e.Pointer)).at("rule", "%s", e.Rule)
 	for i, o := range e.Others {
 		if i == 4 {
-			f.at("also", "%d more", len(e.Others)-i)
+			f.at("also", "%d more", len(e.Others)-i+e.Omitted)
 			break
 		}
 		f.at("also", "%s %s (%s)", pointerText(o.Pointer), o.Message, o.Rule)
