@@ -228,7 +228,7 @@ func idOf(s string) ID {
 
 // isEnvelope reports whether payload is itself a whole envelope: someone wrapped twice.
 func isEnvelope(payload []byte) bool {
-	if !bytes.Contains(payload, []byte(`"event_type"`)) {
+	if !mentions(payload, "event_type") {
 		return false
 	}
 	e, err := decode(payload)
@@ -321,7 +321,7 @@ func (e Envelope) AppendJSON(b []byte) ([]byte, error) {
 		id(`,"causation_id":`, e.CausationID)
 	}
 	b = append(b, `,"timestamp":"`...)
-	b = e.Time.UTC().AppendFormat(b, timeLayout)
+	b = appendTime(b, e.Time)
 	str(`","version":`, e.Version)
 	str(`,"source":{"service":`, e.Source.Service)
 	str(`,"instance_id":`, e.Source.Instance)
@@ -353,6 +353,25 @@ func (e Envelope) AppendJSON(b []byte) ([]byte, error) {
 	b = append(b, e.Payload...)
 	b = appendMembers(b, e.Unknown, true)
 	return append(b, '}'), nil
+}
+
+// appendTime appends t as timeLayout has it.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, timeLayout)
+	}
+	hour, minute, second := t.Clock()
+	b = append(b, byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10)) //nolint:gosec // digits
+	for _, part := range [...]struct {
+		mark  byte
+		value int
+	}{{'-', int(month)}, {'-', day}, {'T', hour}, {':', minute}, {':', second}} {
+		b = append(b, part.mark, byte('0'+part.value/10), byte('0'+part.value%10)) //nolint:gosec // digits
+	}
+	ms := t.Nanosecond() / 1e6
+	return append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z') //nolint:gosec // digits
 }
 
 // appendMembers appends the members of object, which the wire layer keeps as "{…}".

@@ -78,7 +78,7 @@ type CorrelationID string
 func (c CorrelationID) Valid() bool {
 	n := 0
 	for _, r := range string(c) {
-		if n++; n > 128 || !strconv.IsPrint(r) {
+		if n++; n > 128 || (r < ' ' || r > '~') && !strconv.IsPrint(r) {
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -52,7 +51,7 @@ func (s Spec) mayChange(payload []byte) bool {
 		return true
 	}
 	for alias := range s.Aliases {
-		if bytes.Contains(payload, []byte(`"`+alias+`"`)) {
+		if mentions(payload, alias) {
 			return true
 		}
 	}

@@ -77,6 +77,6 @@ func tight(value []byte) bool {
 		}
 	}
 	var members [quickMembers]quickMember
-	end, _ := quickObject(value, 0, 0, &members)
+	end, _ := quickObject(value, 0, 0, members[:])
 	return end == len(value)
 }

@@ -52,6 +52,9 @@ func UnmarshalStrict(b []byte, v any) error {
 
 // AppendQuote appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, as no JSON string can hold it.
 func AppendQuote[Text ~string | ~[]byte](b []byte, s Text) []byte {
+	if plainASCII(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	out, err := jsontext.AppendQuote(b, s)
 	_ = err // only says that s was not valid UTF-8, which out already mends
 	return out
@@ -77,6 +80,17 @@ func Indent(b []byte) ([]byte, error) {
 
 // Member is the string value of a top-level member of object, found without reading on behind it.
 func Member(object []byte, name string) (string, bool) {
+	if from, to := quickFind(object, name); from >= 0 {
+		if object[from] != '"' {
+			return "", false
+		}
+		return Text(object[from:to]), true
+	}
+	return slowMember(object, name)
+}
+
+// slowMember is Member by the decoder.
+func slowMember(object []byte, name string) (string, bool) {
 	r := NewReader(object, Limits{Depth: 10_000})
 	defer r.Free()
 	if open, err := r.Next(); err != nil || open[0] != '{' {
@@ -107,7 +121,7 @@ func Member(object []byte, name string) (string, bool) {
 // [Unmarshal] is; members before an error have been called for.
 func Each(object []byte, member func(name []byte, from, to int)) error {
 	var members [quickMembers]quickMember
-	if end, n := quickObject(object, Blanks(object, 0), 0, &members); end >= 0 && Blanks(object, end) == len(object) {
+	if end, n := quickObject(object, Blanks(object, 0), 0, members[:]); end >= 0 && Blanks(object, end) == len(object) {
 		for _, m := range members[:n] {
 			member(object[m.name:m.nameEnd], m.from, m.to)
 		}
@@ -119,10 +133,11 @@ func Each(object []byte, member func(name []byte, from, to int)) error {
 // Elements calls element for every element of a JSON array: where it stands in array. It is strict, as [Unmarshal] is; elements
 // before an error have been called for.
 func Elements(array []byte, element func(from, to int)) error {
-	if i := Blanks(array, 0); i < len(array) && array[i] == '[' && quickArray(array, i, 0) == len(array) {
+	var members [quickMembers]quickMember
+	if i := Blanks(array, 0); i < len(array) && array[i] == '[' && quickArray(array, i, 0, members[:]) == len(array) {
 		for i = Blanks(array, i+1); array[i] != ']'; i = Blanks(array, i) {
 			from := i
-			i = quickValue(array, from, 1)
+			i = quickValue(array, from, 1, members[:])
 			element(from, i)
 			if i = Blanks(array, i); array[i] == ',' {
 				i = Blanks(array, i+1)

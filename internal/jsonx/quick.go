@@ -8,7 +8,7 @@ import (
 
 // What quickly takes on; the decoder takes the rest.
 const (
-	quickMembers = 32
+	quickMembers = 48 // of all objects that are open at once
 	quickDepth   = 32
 )
 
@@ -17,8 +17,8 @@ type quickMember struct{ name, nameEnd, from, to int }
 
 // quickObject reads the object at i in one pass and returns the index behind it, or -1 where it is not strict JSON or has
 // more members, depth or escapes in names than are worth the trouble: then the decoder decides and explains. It is ten times
-// as fast, and may only say yes where the decoder would.
-func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (end, n int) {
+// as fast, and may only say yes where the decoder would. What members has beyond its own is for the objects within.
+func quickObject(b []byte, i, depth int, members []quickMember) (end, n int) {
 	if i >= len(b) || b[i] != '{' || depth > quickDepth {
 		return -1, 0
 	}
@@ -28,7 +28,7 @@ func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (en
 	for {
 		m := quickMember{name: i + 1}
 		var escaped bool
-		if i, escaped = ScanString(b, i); i < 0 || escaped || n == quickMembers {
+		if i, escaped = ScanString(b, i); i < 0 || escaped || n == len(members) {
 			return -1, 0
 		}
 		m.nameEnd = i - 1
@@ -42,11 +42,11 @@ func quickObject(b []byte, i, depth int, members *[quickMembers]quickMember) (en
 			return -1, 0
 		}
 		m.from = Blanks(b, i+1)
-		if i = quickValue(b, m.from, depth+1); i < 0 {
+		members[n] = m
+		if i = quickValue(b, m.from, depth+1, members[n+1:]); i < 0 {
 			return -1, 0
 		}
-		m.to = i
-		members[n] = m
+		members[n].to = i
 		n++
 		if i = Blanks(b, i); i >= len(b) {
 			return -1, 0
@@ -72,7 +72,7 @@ func Blanks(b []byte, i int) int {
 
 // The following return the index behind what they read, or -1.
 
-func quickValue(b []byte, i, depth int) int {
+func quickValue(b []byte, i, depth int, members []quickMember) int {
 	if i >= len(b) {
 		return -1
 	}
@@ -81,11 +81,10 @@ func quickValue(b []byte, i, depth int) int {
 		i, _ = ScanString(b, i)
 		return i
 	case '{':
-		var members [quickMembers]quickMember
-		i, _ = quickObject(b, i, depth, &members)
+		i, _ = quickObject(b, i, depth, members)
 		return i
 	case '[':
-		return quickArray(b, i, depth)
+		return quickArray(b, i, depth, members)
 	case 't':
 		return literal(b, i, "true")
 	case 'f':
@@ -97,7 +96,7 @@ func quickValue(b []byte, i, depth int) int {
 	return i
 }
 
-func quickArray(b []byte, i, depth int) int {
+func quickArray(b []byte, i, depth int, members []quickMember) int {
 	if depth > quickDepth {
 		return -1
 	}
@@ -105,7 +104,7 @@ func quickArray(b []byte, i, depth int) int {
 		return i + 1
 	}
 	for {
-		if i = quickValue(b, i, depth+1); i < 0 {
+		if i = quickValue(b, i, depth+1, members); i < 0 {
 			return -1
 		}
 		if i = Blanks(b, i); i >= len(b) {
@@ -253,4 +252,43 @@ func hex4(b []byte) rune {
 		}
 	}
 	return r
+}
+
+// quickFind says where the value of the member name of object stands, or -1 where it has none or only the decoder can tell.
+func quickFind(object []byte, name string) (from, to int) {
+	var members [quickMembers]quickMember
+	i := Blanks(object, 0)
+	if i >= len(object) || object[i] != '{' {
+		return -1, 0
+	}
+	for i = Blanks(object, i+1); ; i = Blanks(object, i+1) {
+		end, escaped := ScanString(object, i)
+		if end < 0 || escaped {
+			return -1, 0
+		}
+		found := string(object[i+1:end-1]) == name
+		if i = Blanks(object, end); i >= len(object) || object[i] != ':' {
+			return -1, 0
+		}
+		from = Blanks(object, i+1)
+		if to = quickValue(object, from, 1, members[:]); to < 0 {
+			return -1, 0
+		}
+		if found {
+			return from, to
+		}
+		if i = Blanks(object, to); i >= len(object) || object[i] != ',' {
+			return -1, 0
+		}
+	}
+}
+
+// plainASCII reports whether s stands in a JSON string as it is.
+func plainASCII[Text ~string | ~[]byte](s Text) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

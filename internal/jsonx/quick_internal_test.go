@@ -45,3 +45,17 @@ func FuzzElementsAgree(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMemberAgrees: the quick way to a member says what the decoder says, where that has an answer.
+func FuzzMemberAgrees(f *testing.F) {
+	for _, s := range []string{`{"a":"x"}`, `{"b":1,"a":"x\n"}`, `{"a":1}`, `{"\u0061":"x"}`, `{"b":[{"a":"y"}],"a":"\u00e9"}`, `{"b":{},"c":[],"d":-1.5e3,"a":"z"`, `[]`, `{`, `{"a"}`, ` { "a" : "b" } `, `{"b":01,"a":"x"}`, `{"b":"\ud800","a":"x"}`} {
+		f.Add([]byte(s), "a")
+	}
+	f.Fuzz(func(t *testing.T, b []byte, name string) {
+		got, ok := Member(b, name)
+		want, wanted := slowMember(b, name)
+		if got != want || ok != wanted {
+			t.Errorf("%q in %q: %q %v, the decoder %q %v", name, b, got, ok, want, wanted)
+		}
+	})
+}
