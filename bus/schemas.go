@@ -45,8 +45,11 @@ func (s *schemas) get(spec event.Spec, role schema.Role) (*schema.Schema, error)
 		return nil, fmt.Errorf("schema of %s (%s): %w", spec.Topic, spec.File, err)
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first := m[spec.Topic]; first != nil {
+		return first, nil // and its counts go on
+	}
 	m[spec.Topic] = compiled
-	s.mu.Unlock()
 	return compiled, nil
 }
 

@@ -48,6 +48,8 @@ var (
 	paused      = gauge("omnibus_consumer_paused_partitions", "Partitions that are not fetched because there is no room.", labelGroup, labelTopic)
 	inOutage    = gauge("omnibus_consumer_outage_partitions", "Partitions that wait for the end of an outage.", labelGroup, labelTopic)
 	outages     = counter("omnibus_consumer_outages_total", "How often a partition began to wait for the end of an outage.", labelGroup, labelTopic)
+	validated   = counter("omnibus_schema_validations_total", "Events held against their schema, by side and by what decided: the compiled program, the slower library, or the library's no.", labelType, labelSide, labelDecided)
+	slowRules   = gauge("omnibus_schema_slow_rules", "Rules of an event type's schema that are left to the slower library.", labelType, labelSide)
 	faults      = gauge("omnibus_faults", "Reasons why something does not work; see /readyz.")
 	degraded    = gauge("omnibus_degraded", "Reasons why something does not work fully; see /readyz.")
 )
@@ -55,7 +57,7 @@ var (
 // Describe says nothing: which families there are depends on what the consumers do.
 func (consumerMetrics) Describe(chan<- *prometheus.Desc) {}
 
-// Collect reads the consumers of all buses.
+// Collect reads the consumers of all buses, and their schemas.
 func (c consumerMetrics) Collect(out chan<- prometheus.Metric) {
 	v := values{}
 	v.add(faults, 0)
@@ -65,6 +67,9 @@ func (c consumerMetrics) Collect(out chan<- prometheus.Metric) {
 		v.add(degraded, float64(len(b.Degraded())))
 		for _, s := range b.Consumers() {
 			v.consumer(s)
+		}
+		for _, s := range b.Validations() {
+			v.schema(s)
 		}
 	}
 	v.send(out)
@@ -101,6 +106,17 @@ func (v values) consumer(s bus.ConsumerState) {
 		v.add(paused, flag(p.Paused), g, topic)
 		v.add(inOutage, flag(p.Outage != nil), g, topic)
 	}
+}
+
+func (v values) schema(s bus.Validations) {
+	typ, side := string(s.Type), "consume"
+	if s.Publisher {
+		side = "publish"
+	}
+	for decided, n := range map[string]uint64{"program": s.Counts.Program, "library": s.Counts.Slow, "refused": s.Counts.Refused} {
+		v.add(validated, float64(n), typ, side, decided)
+	}
+	v.max(slowRules, float64(len(s.Slow)), typ, side)
 }
 
 func flag(on bool) float64 {

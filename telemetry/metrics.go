@@ -30,6 +30,8 @@ const (
 	labelKind      = "omnibus_rebalance_kind"
 	labelType      = "omnibus_event_type"
 	labelUse       = "omnibus_use"
+	labelSide      = "omnibus_side"
+	labelDecided   = "omnibus_decided"
 )
 
 // Metrics measures buses. It is safe for concurrent use.

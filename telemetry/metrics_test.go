@@ -134,6 +134,11 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 			`omnibus_consumer_max_in_flight{` + group + `}`:                                      100,
 			`omnibus_consumer_rebalances_total{` + group + `,omnibus_rebalance_kind="assigned"}`: 1,
 			`omnibus_consumer_outage_partitions{` + of + `}`:                                     0,
+			`omnibus_schema_validations_total{omnibus_decided="program",omnibus_event_type="omninode.metrics.event.noted.v1",omnibus_side="publish"}`: 6,
+			`omnibus_schema_validations_total{omnibus_decided="refused",omnibus_event_type="omninode.metrics.event.noted.v1",omnibus_side="publish"}`: 1,
+			`omnibus_schema_validations_total{omnibus_decided="library",omnibus_event_type="omninode.metrics.event.noted.v1",omnibus_side="publish"}`: 0,
+			`omnibus_schema_validations_total{omnibus_decided="program",omnibus_event_type="omninode.metrics.event.noted.v1",omnibus_side="consume"}`: 7,
+			`omnibus_schema_slow_rules{omnibus_event_type="omninode.metrics.event.noted.v1",omnibus_side="publish"}`:                                  0,
 			`omnibus_faults`:   0,
 			`omnibus_degraded`: 0,
 		} {
