@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Error is an answer that is not what was asked for. Its code is the one that clients of such registries know; the first three
-// digits are the status.
+// Error is an answer that is not what was asked for. Its code is the one that clients of such registries know. The first three
+// digits are the status; that of a registry which takes no changes is 503, so that clients ask again.
 type Error struct {
 	Code    int    `json:"error_code"`
 	Message string `json:"message"`
@@ -16,6 +16,9 @@ func (e *Error) Error() string { return e.Message + " (" + strconv.Itoa(e.Code) 
 
 // status is the status of the answer.
 func (e *Error) status() int {
+	if e.IsReadOnly() {
+		return 503
+	}
 	n := e.Code
 	for n > 999 {
 		n /= 10

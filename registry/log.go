@@ -273,7 +273,7 @@ const leaderAge = 2 * time.Second
 func (l *log) readOnly(ctx context.Context) error {
 	l.leaderMu.Lock()
 	defer l.leaderMu.Unlock()
-	if now := time.Now(); now.Sub(l.asked) > leaderAge {
+	if now := time.Now(); l.leader == "" || now.Sub(l.asked) > leaderAge { // while they choose nobody is
 		ctx, cancel := context.WithTimeout(ctx, leaderAge)
 		defer cancel()
 		leader, err := l.bus.Leader(ctx, l.leadership())

@@ -39,13 +39,19 @@ type client struct {
 	stop func() error // ends the registry
 }
 
-// serve runs a registry over b until the test ends.
-func serve(t testing.TB, b *bus.Bus, change ...func(*registry.Options)) *client {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ln
+}
+
+// serve runs a registry over b until the test ends.
+func serve(t testing.TB, b *bus.Bus, change ...func(*registry.Options)) *client {
+	t.Helper()
+	ln := listen(t)
 	url := "http://" + ln.Addr().String()
 	opts := registry.Options{Version: "0.0.1", Commit: "abc", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, c := range change {
