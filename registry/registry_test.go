@@ -53,7 +53,7 @@ func serve(t testing.TB, b *bus.Bus, change ...func(*registry.Options)) *client 
 	t.Helper()
 	ln := listen(t)
 	url := "http://" + ln.Addr().String()
-	opts := registry.Options{Version: "0.0.1", Commit: "abc", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	opts := registry.Options{Version: "0.0.1", Commit: "abc", Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	for _, c := range change {
 		c(&opts)
 	}

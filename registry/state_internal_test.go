@@ -137,7 +137,7 @@ func command(t *rapid.T, s *state, subject string) (change, error) {
 			r.References = []schema.Reference{{Name: "a", Subject: "a", Version: last.number}}
 		}
 		if s.mode(subject) == modeImport {
-			r.ID = rapid.IntRange(1, 20).Draw(t, "id")
+			r.ID = s.maxID + rapid.IntRange(1, 5).Draw(t, "id") // an import names ids itself, also those of what is gone
 		}
 		ch, _, err := s.register(subject, r, false)
 		return ch, err

@@ -22,10 +22,11 @@ import (
 
 // reader does what the page says, as somebody who has started "omnibus up" and pastes one block after the other.
 type reader struct {
-	root    string // of the module, absolute
-	bin     string // where the binaries are
-	python  string // the interpreter that has aiokafka
-	address string // of the stack
+	root     string // of the module, absolute
+	bin      string // where the binaries are
+	python   string // the interpreter that has aiokafka
+	address  string // of the stack
+	registry string // host and port of its schema registry
 }
 
 // promised is what a line says that its output contains.
@@ -84,7 +85,7 @@ func newReader(t *testing.T) reader {
 		}
 	}
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the developer's own stack may be running
-	r.address = up(t, filepath.Join(r.bin, "omnibus"))
+	r.address, r.registry = upAndRegistry(t, filepath.Join(r.bin, "omnibus"))
 	return r
 }
 
@@ -128,7 +129,7 @@ func (r reader) shell(t *testing.T, text string) ([]byte, error) {
 		want, _ = strconv.Atoi(m[1]) // the pattern says digits
 	}
 	// The names that the page has for a machine of its own are here those of the test.
-	text = strings.NewReplacer("omninode-bridge-redpanda:9092", r.address, "localhost:8084", "127.0.0.1:1").Replace(text)
+	text = strings.NewReplacer("omninode-bridge-redpanda:9092", r.address, "localhost:8084", r.registry).Replace(text)
 	out, err := r.command(t, "bash", "-euo", "pipefail", "-c", text).CombinedOutput()
 	got := 0
 	if exited := (*exec.ExitError)(nil); errors.As(err, &exited) {

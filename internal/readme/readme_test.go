@@ -92,6 +92,13 @@ func do(t *testing.T, binary, address string, blocks []string) (ran int) {
 // up starts the stack as "make up" does, on free ports, and returns its address.
 func up(t *testing.T, binary string) string {
 	t.Helper()
+	address, _ := upAndRegistry(t, binary)
+	return address
+}
+
+// upAndRegistry is up that returns the host and port of the schema registry too.
+func upAndRegistry(t *testing.T, binary string) (address, registry string) {
+	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "up", "--ephemeral", "--port-kafka", "0", "--port-console", "0", "--port-registry", "0")
 	cmd.Env = append(os.Environ(), "KAFKA_BOOTSTRAP_SERVERS=")
 	cmd.Stderr = os.Stderr
@@ -110,17 +117,18 @@ func up(t *testing.T, binary string) string {
 			t.Errorf("omnibus up ended with %v", err)
 		}
 	})
-	address := ""
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "Kafka" {
 			address = f[1]
+		} else if len(f) == 2 && f[0] == "Registry" {
+			registry = strings.TrimPrefix(f[1], "http://")
 		}
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
-			return address
+			return address, registry
 		}
 	}
 	t.Fatal("omnibus up ended before it was ready")
-	return ""
+	return "", ""
 }
 
 func TestCodeIsCopiedFromTheExamples(t *testing.T) {
