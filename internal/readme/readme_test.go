@@ -132,7 +132,7 @@ func upAndRegistry(t *testing.T, binary string) (address, registry string) {
 }
 
 func TestCodeIsCopiedFromTheExamples(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/tutorials/first-flow.md"} {
+	for _, page := range []string{"README.md", "docs/tutorials/first-flow.md", "docs/how-to/migrate-to-a-new-version.md"} {
 		text := read(t, page)
 		found := regexp.MustCompile("(?s)<!-- (examples/[^ ]+) -->\n```go\n(.*?)```").FindAllStringSubmatch(text, -1)
 		if len(found) != len(blocks(text, "go")) || len(found) == 0 {
