@@ -50,6 +50,7 @@ var may = map[string]string{
 	"internal/doctor":    "broker bus deadletter event internal/jsonx internal/near internal/oneline registry/client schema stack",
 	"internal/gen":       "event schema internal/jsonx",
 	"internal/catalogue": "event schema internal/jsonx",
+	"internal/site":      "event schema internal/catalogue internal/jsonx",
 	"internal/arch":      "",
 	"internal/parts":     "",
 	"internal/chaos":     "broker bus event internal/histcheck internal/histcheck/* internal/jsonx internal/parts",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/schema"
 )
 
 // Any is the name of a producer or a consumer that may be anybody.
@@ -135,7 +136,7 @@ func entryOf(s event.Spec, answers []event.Topic) (Entry, error) {
 		return Entry{}, err
 	}
 	e := Entry{
-		Spec: s, Title: file.Title, Domain: s.Topic.Domain(), Subject: string(s.Topic) + "-value", Answers: answers,
+		Spec: s, Title: file.Title, Domain: s.Topic.Domain(), Subject: s.Topic.Subject(), Answers: answers,
 	}
 	if e.Title == "" {
 		e.Title = short(s.Topic)
@@ -172,4 +173,14 @@ func Services(entries []Entry) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// Envelope lists the fields that every event has beside its payload.
+func Envelope() ([]Field, error) {
+	b, err := schema.Compose([]byte(`{"type":"object"}`), schema.Producer)
+	if err != nil {
+		return nil, err
+	}
+	fields, _, err := fieldsOf(b)
+	return fields, err
 }

@@ -11,8 +11,9 @@ import (
 func newCatalogCmd(a *app) *cobra.Command {
 	return a.group("catalog", "Look up the declared event types, and hand them to others", `omnibus catalog list
 omnibus catalog show omninode.codegen.request.validate.v1
+omnibus catalog build ./site
 omnibus catalog export asyncapi --out asyncapi.json`, newCatalogListCmd(a), newCatalogShowCmd(a),
-		newCatalogExportCmd(a))
+		newCatalogBuildCmd(a), newCatalogExportCmd(a))
 }
 
 // declared finds an event type by its whole name, or by an end of it that only one type has.

@@ -26,7 +26,7 @@ func (a *app) catalog() (*event.Catalog, error) {
 	if from.value == "" {
 		return contracts.Catalog(), nil
 	}
-	if st, err := os.Stat(from.value); err != nil || !st.IsDir() {
+	if st, err := os.Stat(a.path(from.value)); err != nil || !st.IsDir() {
 		f := fail(codeCatalog, "no catalogue directory %s", from.value).at("where", "%s", from.origin)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			f.because("%s", plainPathError(err))
@@ -35,7 +35,7 @@ func (a *app) catalog() (*event.Catalog, error) {
 		}
 		return nil, f.fix("name a directory of schema files (*.json)")
 	}
-	c, err := event.ReadCatalog(os.DirFS(from.value))
+	c, err := event.ReadCatalog(os.DirFS(a.path(from.value)))
 	if err != nil {
 		return nil, fail(codeCatalog, "the catalogue in %s cannot be used", from.value).at("where", "%s", from.origin).
 			because("%s", err.Error()).fix("omnibus schema lint %s", from.value)

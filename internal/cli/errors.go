@@ -35,6 +35,7 @@ const (
 	codeProfile    code = 216
 	codeWrite      code = 217
 	codeSecret     code = 218
+	codeSite       code = 219
 	codeGenerate   code = 220
 	codeTopic      code = 301
 	codeGroup      code = 302

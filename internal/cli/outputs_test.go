@@ -22,6 +22,7 @@ import (
 // are made from the types, kept in docs/reference/outputs, and every command's output is held against its own.
 func documents() map[string]any {
 	return map[string]any{
+		"catalog.build":  catalogBuildDoc{},
 		"catalog.export": catalogExportDoc{},
 		"catalog.list":   catalogListDoc{}, "catalog.show": catalogShowDoc{},
 		"config.list": configListDoc{}, "config.path": configPathDoc{}, "config.set": configSetDoc{}, "config.use": configUseDoc{},
