@@ -124,7 +124,7 @@ type Verdict struct {
 // version with the highest number only. An error means that one of the schemas is not JSON Schema.
 func Check(next []byte, older []Version, l Level, p Policy) (Verdict, error) {
 	backward, forward, transitive := l.asks()
-	newer, err := readCompared(next)
+	newer, err := readCompared(next, "newer ")
 	if err != nil {
 		return Verdict{}, fmt.Errorf("check compatibility: the new schema: %w", err)
 	}
@@ -138,7 +138,7 @@ func Check(next []byte, older []Version, l Level, p Policy) (Verdict, error) {
 	}
 	v := Verdict{Compatible: true}
 	for _, o := range older {
-		was, err := readCompared(o.Schema)
+		was, err := readCompared(o.Schema, "older ")
 		if err != nil {
 			return Verdict{}, fmt.Errorf("check compatibility: version %d: %w", o.Number, err)
 		}
@@ -155,11 +155,11 @@ func Check(next []byte, older []Version, l Level, p Policy) (Verdict, error) {
 // Compare lists every change from older to newer and what it means for either direction, the breaking ones first. An error
 // means that one of the schemas is not JSON Schema.
 func Compare(older, newer []byte, p Policy) ([]Difference, error) {
-	was, err := readCompared(older)
+	was, err := readCompared(older, "older ")
 	if err != nil {
 		return nil, fmt.Errorf("compare schemas: the older one: %w", err)
 	}
-	is, err := readCompared(newer)
+	is, err := readCompared(newer, "newer ")
 	if err != nil {
 		return nil, fmt.Errorf("compare schemas: the newer one: %w", err)
 	}
@@ -190,10 +190,10 @@ func differences(older, newer *compared, p Policy, backward, forward bool) []Dif
 	}
 	var out []Difference
 	if backward {
-		out = append(out, newComparison(older, newer, p, BackwardDirection).run()...)
+		out = append(out, newComparison(older, newer, p, BackwardDirection).explained()...)
 	}
 	if forward {
-		out = append(out, newComparison(newer, older, p, ForwardDirection).run()...)
+		out = append(out, newComparison(newer, older, p, ForwardDirection).explained()...)
 	}
 	return out
 }

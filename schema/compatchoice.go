@@ -109,12 +109,12 @@ func (c *comparison) fitsOne(keyword string, w, whole []subschema, r subschema, 
 // excluded reports whether a oneOf of w rules out, by another branch than the chosen one, what other allows.
 func (c *comparison) excluded(w []subschema, other subschema) bool {
 	for _, n := range w {
-		if !n.taken["oneOf"] {
+		chosen, ok := n.taken["oneOf"]
+		if !ok || chosen < 0 {
 			continue
 		}
-		for _, b := range n.list("oneOf") {
-			chosen := slices.ContainsFunc(w, func(o subschema) bool { return o.key() == b.key() })
-			if !chosen && c.implies([]subschema{other}, b) {
+		for i, b := range n.list("oneOf") {
+			if i != chosen && c.implies([]subschema{other}, b) {
 				return true
 			}
 		}
@@ -130,7 +130,7 @@ func (c *comparison) excluded(w []subschema, other subschema) bool {
 func (c *comparison) alternatives(path, keyword string, w, before []subschema, r subschema, branches []subschema) {
 	rest := slices.Clone(w)
 	for i, n := range rest {
-		n.taken = map[string]bool{"anyOf": true, "oneOf": true}
+		n.taken = map[string]int{"anyOf": -1, "oneOf": -1}
 		rest[i] = n
 	}
 	fits := make([][]int, len(before))
@@ -311,11 +311,11 @@ func (c *comparison) branchesApart(w []subschema, deep int) bool {
 	for i, n := range w {
 		for _, keyword := range []string{"anyOf", "oneOf"} {
 			branches := n.list(keyword)
-			if len(branches) == 0 || n.taken[keyword] {
+			if _, taken := n.taken[keyword]; taken || len(branches) == 0 {
 				continue
 			}
 			rest := slices.Clone(w)
-			rest[i].taken = map[string]bool{"anyOf": true, "oneOf": true}
+			rest[i].taken = map[string]int{"anyOf": -1, "oneOf": -1}
 			if !slices.ContainsFunc(branches, func(b subschema) bool { return !c.apart(append(slices.Clone(rest), b), nil, deep+1) }) {
 				return true
 			}

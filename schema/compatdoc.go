@@ -19,11 +19,13 @@ type compared struct {
 	text  string // canonical
 	draft int    // 4, 6, 7, 2019 or 2020
 	base  bool   // a schema within has an $id, so that references do not mean what they say
+	name  string // of two schemas, which
+	roles map[string]*document
 }
 
 // readCompared reads b and checks that it is JSON Schema. Without $schema it is 2020-12, or draft-07 where it uses what only
 // that has.
-func readCompared(b []byte) (*compared, error) {
+func readCompared(b []byte, name string) (*compared, error) {
 	tree, err := jsonx.Tree(b, jsonx.Limits{Depth: maxDepth, Bytes: maxSchemaBytes})
 	if err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func readCompared(b []byte) (*compared, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compared{text: string(text)}
+	c := &compared{text: string(text), name: name, roles: map[string]*document{}}
 	c.look(tree)
 	root, err := c.tree()
 	if err != nil {
@@ -124,27 +126,32 @@ func walkSchemas(v any, at string, visit func(at string, s object)) {
 // document is a schema document in one role, with the oracle for each of its schemas.
 type document struct {
 	*compared
-	name     string // which of the two
 	root     any
 	written  any             // the root as the author wrote it
 	places   map[string]bool // where schemas are
 	compiler *jsonschema.Compiler
 	compiled map[string]*jsonschema.Schema
+	lists    map[string][]subschema // what has been listed before, by pointer and keyword
 }
 
 const comparedURL = "urn:omnibus:compared"
 
 func newDocument(c *compared, root any) *document {
-	d := &document{compared: c, root: root, written: root, places: map[string]bool{}, compiled: map[string]*jsonschema.Schema{}}
-	walkSchemas(root, "", func(at string, s object) {
+	d := &document{compared: c, root: root, written: root, places: map[string]bool{}, compiled: map[string]*jsonschema.Schema{}, lists: map[string][]subschema{}}
+	d.settle()
+	return d
+}
+
+// settle notes where schemas are, and takes out what means nothing in their draft.
+func (d *document) settle() {
+	walkSchemas(d.root, "", func(at string, s object) {
 		d.places[at] = true
 		for name := range s {
-			if !c.knows(name, s) {
+			if !d.knows(name, s) {
 				delete(s, name)
 			}
 		}
 	})
-	return d
 }
 
 // knows reports whether the keyword name of s means anything in the document's draft, as far as its meaning is compared.
@@ -166,15 +173,18 @@ func (c *compared) knows(name string, s object) bool {
 
 // inRole is the document as it is for the writer or the reader under p.
 func (c *compared) inRole(p Policy, r Role) (*document, error) {
+	key := "as it is"
+	if p == ByRole {
+		key = strconv.Itoa(int(r))
+	}
+	if d, ok := c.roles[key]; ok {
+		return d, nil
+	}
 	root, err := c.tree()
 	if err != nil {
 		return nil, err
 	}
 	d := newDocument(c, root)
-	d.name = "written "
-	if r == Consumer {
-		d.name = "read "
-	}
 	if o, ok := root.(object); ok && p == ByRole {
 		if d.written, err = c.tree(); err != nil {
 			return nil, err
@@ -182,7 +192,9 @@ func (c *compared) inRole(p Policy, r Role) (*document, error) {
 		composing := composer{role: r, shared: map[string]bool{}}
 		composing.findShared(o)
 		composing.value(o)
+		d.settle()
 	}
+	c.roles[key] = d
 	return d, nil
 }
 
@@ -243,8 +255,8 @@ type subschema struct {
 	doc *document
 	at  string // pointer
 	v   any    // object or bool
-	// Alternatives of it that have been chosen from already.
-	taken map[string]bool
+	// Keywords of which an alternative has been chosen already, and which; -1 where that does not matter.
+	taken map[string]int
 }
 
 func (n subschema) key() string {
@@ -253,7 +265,7 @@ func (n subschema) key() string {
 		k = n.doc.name + k
 	}
 	for _, keyword := range slices.Sorted(maps.Keys(n.taken)) {
-		k += " " + keyword
+		k += " " + keyword + strconv.Itoa(n.taken[keyword])
 	}
 	return k
 }
@@ -301,7 +313,15 @@ func (n subschema) member(keyword, name string) (child subschema, ok bool) {
 // list are the schemas of the keyword in their order.
 func (n subschema) list(keyword string) []subschema {
 	items, _ := n.keywords()[keyword].([]any)
+	if items == nil {
+		return nil
+	}
+	key := n.at + " " + keyword
+	if known, ok := n.doc.lists[key]; ok {
+		return known
+	}
 	var out []subschema
+	defer func() { n.doc.lists[key] = out }()
 	for i, item := range items {
 		if c, ok := schemaAt(n.doc, n.at+pointer([]string{keyword, strconv.Itoa(i)}), item); ok {
 			out = append(out, c)
@@ -403,6 +423,18 @@ func lookup(v any, at string) any {
 
 // refOnly reports whether everything beside $ref is to be passed over, as before 2019-09.
 func (n subschema) refOnly() bool { return n.has("$ref") && n.doc.draft <= 7 }
+
+// besides are the rules beside a $ref of the early drafts that validators hold against values all the same, ours among them.
+func (n subschema) besides() subschema {
+	o := object{}
+	for _, keyword := range []string{"const", "contains", "propertyNames", "if", "then", "else"} {
+		if v, ok := n.keywords()[keyword]; ok {
+			o[keyword] = v
+		}
+	}
+	n.v = o
+	return n
+}
 
 // accepts asks the oracle whether n allows the value; sure is false where it cannot say.
 func (n subschema) accepts(v any) (ok, sure bool) {

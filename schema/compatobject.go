@@ -230,7 +230,7 @@ func (c *comparison) properties(path string, w []subschema, was *subschema, r su
 		case fits && was != nil:
 			c.tell("PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", here, "{reader} names %q, and asks no more than {writer} keeps to", name)
 		case fits:
-		case c.policy == Lenient:
+		case c.policy == Lenient && !slices.Contains(c.demanded(w), name):
 			c.tell("PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", here, "{reader} has rules for %q, which {writer} does not declare", name)
 		case model == open:
 			c.refuse("PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", here, "{reader} has rules for %q, {writer} may hold anything by this name", name)

@@ -8,7 +8,7 @@ import (
 )
 
 // maxComparisons bounds how many pairs of schemas one comparison looks at, so that no schema keeps it busy for long.
-const maxComparisons = 50_000
+const maxComparisons = 20_000
 
 // comparison decides whether everything that the writer's schema allows is allowed by the reader's. Whatever it does not see
 // to be so is a breaking difference: a doubt never passes for compatible.
@@ -57,6 +57,13 @@ func (c *comparison) run() []Difference {
 	return c.out
 }
 
+// explained is run with counter-examples.
+func (c *comparison) explained() []Difference {
+	c.run()
+	c.illustrate()
+	return c.out
+}
+
 func (c *comparison) report(breaking bool, kind, path, format string, args ...any) {
 	if path == "#" {
 		path = "#/"
@@ -85,14 +92,13 @@ func (c *comparison) read() string {
 
 // turns are the types that a change has in one direction and in the other.
 var turns = map[string]string{
-	"REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL":              "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
-	"REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL": "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
+	"REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL":              "REQUIRED_ATTRIBUTE_REMOVED",
+	"REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL": "REQUIRED_ATTRIBUTE_REMOVED",
 	"OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL":              "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
 	"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL":                   "OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL",
 	"PROPERTY_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL":       "PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL",
 	"PROPERTY_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL":        "OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL",
 	"REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED":                        "REQUIRED_ATTRIBUTE_REMOVED",
-	"COMBINED_TYPE_SUBSCHEMAS_CHANGED":                             "COMBINED_TYPE_SUBSCHEMAS_CHANGED",
 }
 
 var opposites = [][2]string{
@@ -240,17 +246,13 @@ func (c *comparison) splits(w []subschema, r subschema) bool {
 	for i, n := range w {
 		for _, keyword := range []string{"anyOf", "oneOf"} {
 			branches := n.list(keyword)
-			if len(branches) == 0 || n.taken[keyword] {
+			if _, taken := n.taken[keyword]; taken || len(branches) == 0 {
 				continue
 			}
-			n.taken = maps.Clone(n.taken)
-			if n.taken == nil {
-				n.taken = map[string]bool{}
-			}
-			n.taken[keyword] = true
-			for _, b := range branches {
+			for j, b := range branches {
 				each := append(slices.Clone(w), b)
-				each[i] = n
+				each[i].taken = map[string]int{keyword: j}
+				maps.Copy(each[i].taken, n.taken)
 				if !c.implies(each, r) {
 					return false
 				}
@@ -284,7 +286,9 @@ func (c *comparison) rules(path string, w []subschema, was *subschema, r subsche
 	if r.has("$ref") {
 		c.reference(path, w, was, r)
 		if r.refOnly() {
-			return
+			if r = r.besides(); r.free() {
+				return
+			}
 		}
 	}
 	if was != nil && was.refOnly() {
