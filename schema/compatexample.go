@@ -361,7 +361,7 @@ func edges(n subschema) []any {
 		all = append(all, v)
 		if q := exact(v); q != nil {
 			for _, off := range []*big.Rat{big.NewRat(-1, 1), big.NewRat(1, 1), big.NewRat(-1, 2), big.NewRat(1, 2)} {
-				all = append(all, decimalOf(new(big.Rat).Add(q, off)))
+				all = append(all, decimalText(new(big.Rat).Add(q, off)))
 			}
 		}
 	}
@@ -381,8 +381,8 @@ func edges(n subschema) []any {
 	return all
 }
 
-// decimalOf writes q as JSON, rounded where it has no end.
-func decimalOf(q *big.Rat) json.Number {
+// decimalText writes q as JSON, rounded where it has no end.
+func decimalText(q *big.Rat) json.Number {
 	if q.IsInt() {
 		return json.Number(q.Num().String())
 	}
