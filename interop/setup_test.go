@@ -29,6 +29,18 @@ type fixture struct {
 	brokers string
 	bus     *bus.Bus
 	topic   string
+	catalog *event.Catalog
+}
+
+// config is that of a bus on the topic, whose events name their schema so.
+func (f fixture) config(form bus.SchemaID) bus.Config {
+	return bus.Config{
+		Brokers:  strings.Split(f.brokers, ","),
+		Service:  "interop",
+		Catalog:  f.catalog,
+		Topics:   map[event.Topic]event.Topic{probed{}.EventTopic(): event.Topic(f.topic)},
+		SchemaID: form,
+	}
 }
 
 func setUp(t *testing.T) (context.Context, fixture) {
@@ -39,7 +51,8 @@ func setUp(t *testing.T) (context.Context, fixture) {
 		brokers: brokers(ctx, t),
 		topic:   "omninode.interop.event.probed_" + strings.ToLower(rand.Text()) + ".v1",
 	}
-	catalog, err := event.NewCatalog(event.Spec{
+	var err error
+	f.catalog, err = event.NewCatalog(event.Spec{
 		Topic:      probed{}.EventTopic(),
 		Version:    "1.0.0",
 		Key:        "name",
@@ -50,12 +63,7 @@ func setUp(t *testing.T) (context.Context, fixture) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.bus, err = bus.Open(ctx, bus.Config{
-		Brokers: strings.Split(f.brokers, ","),
-		Service: "interop",
-		Catalog: catalog,
-		Topics:  map[event.Topic]event.Topic{probed{}.EventTopic(): event.Topic(f.topic)},
-	})
+	f.bus, err = bus.Open(ctx, f.config(bus.NoSchemaID))
 	if err != nil {
 		t.Fatal(err)
 	}
