@@ -112,7 +112,7 @@ func (r *registered) holdForeign(ctx context.Context, rec *kgo.Record) error {
 
 // holdOutgoing holds a value of a type that the catalogue lacks against the newest schema of its topic.
 func (r *registered) holdOutgoing(ctx context.Context, topic event.Topic, value []byte) error {
-	k, err := r.find(ctx, SchemaRef{Subject: subjectOf(topic)})
+	k, err := r.find(ctx, SchemaRef{Subject: topic.Source().Subject()})
 	if errors.Is(err, ErrNoSchema) || err == nil && k.schema == nil {
 		return nil
 	}
@@ -192,7 +192,7 @@ func (s *schemas) id(ctx context.Context, spec event.Spec, topic event.Topic) (u
 	if err != nil || t.ID != 0 {
 		return t.ID, err
 	}
-	ref := SchemaRef{Subject: subjectOf(topic), Text: t.Text}
+	ref := SchemaRef{Subject: topic.Source().Subject(), Text: t.Text}
 	found, err := s.registered.source.FindSchema(ctx, ref)
 	if err != nil {
 		return 0, fmt.Errorf("the id to publish %s with: %w", topic, err)
@@ -209,7 +209,7 @@ func (s *schemas) named(ctx context.Context, topic event.Topic) (FoundSchema, er
 	if s.registered.source == nil {
 		return FoundSchema{}, fmt.Errorf("%w: neither the catalogue nor a registry says what %s is", ErrNoSchema, topic)
 	}
-	k, err := s.registered.find(ctx, SchemaRef{Subject: subjectOf(topic)})
+	k, err := s.registered.find(ctx, SchemaRef{Subject: topic.Source().Subject()})
 	return k.found, err
 }
 
@@ -222,10 +222,7 @@ func (s *schemas) text(spec event.Spec) (FoundSchema, error) {
 	if ok {
 		return t, nil
 	}
-	text, err := schema.Compose(spec.Schema, schema.Consumer)
-	if err == nil {
-		text, err = schema.Canonical(text)
-	}
+	text, err := schema.Registrable(spec.Schema)
 	if err != nil {
 		return FoundSchema{}, fmt.Errorf("schema of %s (%s): %w", spec.Topic, spec.File, err)
 	}

@@ -36,7 +36,7 @@ func (f SchemaID) legal() error {
 
 // namedSchema is the schema that a record says it follows. The header goes before the prefix.
 func namedSchema(rec *kgo.Record) (ref SchemaRef, ok bool) {
-	ref.Subject = subjectOf(event.Topic(rec.Topic))
+	ref.Subject = event.Topic(rec.Topic).Source().Subject()
 	for _, h := range rec.Headers {
 		if h.Key == headerValueSchema && len(h.Value) == guidHeaderSize && h.Value[0] == guidForm {
 			ref.GUID = [16]byte(h.Value[1:])
@@ -46,9 +46,6 @@ func namedSchema(rec *kgo.Record) (ref SchemaRef, ok bool) {
 	_, ref.ID, ok = event.CutSchemaID(rec.Value)
 	return ref, ok
 }
-
-// subjectOf is the subject under which the values of a topic are registered.
-func subjectOf(t event.Topic) string { return string(t.Source()) + "-value" }
 
 // stamp makes a record name its schema, in the form that is set for its type. What names one already is left as it is.
 func (b *Bus) stamp(ctx context.Context, spec event.Spec, rec *kgo.Record) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/contracts"
 	"github.com/omninode-ai/omnibus/registry/client"
 	"github.com/omninode-ai/omnibus/schema"
 	"github.com/omninode-ai/omnibus/stack"
@@ -90,5 +91,46 @@ func TestSchemasAreFoundInARegistry(t *testing.T) {
 		if _, err := s.FindSchema(t.Context(), ref); err == nil || errors.Is(err, bus.ErrNoSchema) {
 			t.Errorf("%s of a registry that is away: %v", ref, err)
 		}
+	}
+}
+
+func TestClientKnowsOurRegistry(t *testing.T) {
+	cfg := config()
+	cfg.Registry = &stack.Registry{Addr: "127.0.0.1:0", Catalogue: true, Version: "1.2.3"}
+	err := whileUp(t, cfg, func(info stack.Info) {
+		c, err := client.New(client.Config{URL: info.Registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		is, err := c.Probe(t.Context())
+		if want := (client.Server{Make: client.Omnibus, Version: "1.2.3", GUIDs: true, Contexts: true}); err != nil || is != want {
+			t.Errorf("it is %+v, %v", is, err)
+		}
+		if rule, err := c.Level(t.Context(), ""); err != nil || rule != (client.Rule{Level: "FULL_TRANSITIVE", Policy: "ROLE"}) {
+			t.Errorf("its rule is %+v, %v", rule, err)
+		}
+		s := stack.Schemas{Registry: c}
+		for spec := range contracts.Catalog().All() {
+			text, err := schema.Registrable(spec.Schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byText, err := s.FindSchema(t.Context(), bus.SchemaRef{Subject: spec.Topic.Subject(), Text: text})
+			if err != nil || byText.GUID != schema.GUID(string(text), nil, nil, nil) {
+				t.Fatalf("%s by its text: %+v, %v", spec.Topic, byText, err)
+			}
+			for _, ref := range []bus.SchemaRef{{ID: byText.ID}, {GUID: byText.GUID}, {Subject: spec.Topic.Subject()}} {
+				if found, err := s.FindSchema(t.Context(), ref); err != nil || string(found.Text) != string(text) {
+					t.Errorf("%s by %s: %+v, %v", spec.Topic, ref, found, err)
+				}
+			}
+			if v, err := c.Compatible(t.Context(), spec.Topic.Subject(), client.AllVersions, client.Schema{Text: string(text)}); err != nil || !v.Compatible {
+				t.Errorf("%s with itself: %+v, %v", spec.Topic, v, err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

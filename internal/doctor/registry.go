@@ -66,7 +66,7 @@ func (e *exam) judgeDrift(ctx context.Context) []Finding {
 	all := 0
 	for spec := range e.cfg.Bus.Catalog.All() {
 		all++
-		subject := string(spec.Topic) + "-value"
+		subject := spec.Topic.Subject()
 		if !slices.Contains(subjects, subject) {
 			missing = append(missing, subject)
 			continue
@@ -97,10 +97,7 @@ func (e *exam) judgeDrift(ctx context.Context) []Finding {
 
 // registeredAs tells whether the newest version of a subject is what the catalogue says.
 func (e *exam) registeredAs(ctx context.Context, spec event.Spec, subject string) (bool, error) {
-	text, err := schema.Compose(spec.Schema, schema.Consumer)
-	if err == nil {
-		text, err = schema.Canonical(text)
-	}
+	text, err := schema.Registrable(spec.Schema)
 	if err != nil {
 		return false, err
 	}

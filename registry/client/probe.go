@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -83,15 +84,11 @@ func (c *Client) probeAtAll(ctx context.Context) error {
 func (c *Client) probeMake(ctx context.Context, s *Server) error {
 	var v struct {
 		Version string `json:"version"`
-		Product string `json:"product"`
 	}
 	switch err := c.call(ctx, "probe the version", http.MethodGet, "/v1/metadata/version", nil, nil, &v); {
-	case err == nil && v.Product == "omnibus":
-		s.Make, s.Version = Omnibus, v.Version
-		return nil
 	case err == nil && v.Version != "":
 		s.Make, s.Version = Confluent, v.Version
-		return nil
+		return c.probeOurs(ctx, s)
 	case lost(err):
 		return err
 	}
@@ -113,6 +110,21 @@ func (c *Client) probeMake(ctx context.Context, s *Server) error {
 		return err
 	} else if err == nil {
 		s.Make = Redpanda
+	}
+	return nil
+}
+
+// probeOurs tells a registry of Omnibus, which answers as Confluent's does, by what it says of itself.
+func (c *Client) probeOurs(ctx context.Context, s *Server) error {
+	var of struct {
+		Attributes []string `json:"attributes"`
+	}
+	err := c.call(ctx, "probe the deployment", http.MethodGet, "/v1/metadata/deployment", nil, nil, &of)
+	if err == nil && slices.Contains(of.Attributes, "omnibus") {
+		s.Make = Omnibus
+	}
+	if lost(err) {
+		return err
 	}
 	return nil
 }
