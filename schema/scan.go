@@ -143,6 +143,10 @@ func (s *Schema) ScanPayload(payload []byte) error {
 	return s.decided(s.payload.exactly(payload, 1, "/payload"))
 }
 
+// Look finds the members of an event in strict JSON that no schema is asked about, without decoding and without allocating. Not ok
+// is not an error: then only a decoder can tell.
+func Look(value []byte) (v View, ok bool) { return anything.accepts(value, 0) }
+
 // Counts says how many values were decided, and by what.
 type Counts struct {
 	Program uint64 // accepted by the compiled program

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/schema"
 )
 
 // ErrNotFound means that no record of what was read is of the flow.
@@ -52,6 +53,9 @@ func Find(ctx context.Context, b *bus.Bus, q Query) (*Found, error) {
 		if notID != nil && !mayName(r, ids) || notID == nil && !mayName(r, ids) && r.Header(headerEventID) != nil {
 			return false
 		}
+		if ofAnother(r.Value, ids) {
+			return false
+		}
 		f := read(r)
 		if notID == nil && f.envelope.ID == wanted {
 			correlation = f.envelope.CorrelationID
@@ -62,7 +66,7 @@ func Find(ctx context.Context, b *bus.Bus, q Query) (*Found, error) {
 		found.CorrelationID, found.EventID = correlation, wanted
 		ids = []string{string(correlation)}
 		err = found.scan(ctx, b, q, func(r bus.Record) bool {
-			return (mayName(r, ids) || r.Header(headerEventID) == nil) && read(r).envelope.CorrelationID == correlation
+			return (mayName(r, ids) || r.Header(headerEventID) == nil) && !ofAnother(r.Value, ids) && read(r).envelope.CorrelationID == correlation
 		})
 	}
 	if err == nil && len(found.Records) == 0 {
@@ -112,7 +116,7 @@ func Follow(ctx context.Context, b *bus.Bus, id event.CorrelationID, since time.
 				yield(bus.Record{}, fmt.Errorf("trace %s: %w", id, err))
 				return
 			}
-			if (mayName(rec, ids) || rec.Header(headerEventID) == nil) && read(rec).envelope.CorrelationID == id && !yield(rec, nil) {
+			if (mayName(rec, ids) || rec.Header(headerEventID) == nil) && !ofAnother(rec.Value, ids) && read(rec).envelope.CorrelationID == id && !yield(rec, nil) {
 				return
 			}
 		}
@@ -127,6 +131,40 @@ func mayName(r bus.Record, ids []string) bool {
 	return bytes.IndexByte(r.Value, '\\') >= 0 || slices.ContainsFunc(ids, func(id string) bool {
 		return bytes.Contains(r.Value, []byte(id)) || string(r.Header(headerCorrelation)) == id || string(r.Header(headerEventID)) == id
 	})
+}
+
+// ofAnother reports whether an event surely has an id and a correlation of its own and neither is one of ids, without decoding it:
+// most events of other publishers, which have no headers, and those that mention an id elsewhere. False says nothing.
+func ofAnother(value []byte, ids []string) bool {
+	v, ok := schema.Look(value)
+	if !ok || len(v.Payload) == 0 || v.Payload[0] != '{' || bytes.Contains(v.Payload, []byte("event_type")) { // perhaps an envelope within
+		return false
+	}
+	id, correlation := unquoted(v.EventID), unquoted(v.CorrelationID)
+	return spelt(id) && len(correlation) > 0 && len(correlation) <= 128 &&
+		!slices.ContainsFunc(ids, func(one string) bool { return one == string(id) || one == string(correlation) })
+}
+
+// unquoted is the text of a JSON string of plain ASCII, or nil.
+func unquoted(b []byte) []byte {
+	if len(b) < 2 || b[0] != '"' || bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' }) {
+		return nil
+	}
+	return b[1 : len(b)-1]
+}
+
+// spelt reports whether id is a UUID in the spelling that ids are compared in.
+func spelt(id []byte) bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i, c := range id {
+		switch dash := i == 8 || i == 13 || i == 18 || i == 23; {
+		case dash != (c == '-'), !dash && (c < '0' || c > '9' && c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return string(id) != "00000000-0000-0000-0000-000000000000" // which is none
 }
 
 // recent is how many of the newest records Newest looks at.

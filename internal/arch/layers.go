@@ -24,7 +24,7 @@ var may = map[string]string{
 
 	// L3: features on the bus; none imports another.
 	"deadletter": "bus contracts contracts/* event schema internal/jsonx",
-	"trace":      "bus event",
+	"trace":      "bus event schema",
 
 	// L4: programs on the public API; none imports another.
 	"registry/client": "schema internal/jsonx",
