@@ -23,7 +23,7 @@ func everything() []step {
 		stepOf("test", goCommand("test", "./...")),
 		tested("defects", defects()),
 		stepOf("race", goCommand("test", "-race", "-timeout=15m", "-skip="+walks, "./broker/...", "./bus/...", "./deadletter/...", "./internal/cli/...", "./services/...", "./stack/...", "./telemetry/...")),
-		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts", "./internal/catalogue")),
+		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts", "./internal/catalogue", "./internal/site")),
 		tested("quick-reference", quickReference()),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
 		{name: "kafka-3", alone: alone("kafka-3"), run: onKafka(3, busSuite())},
