@@ -51,6 +51,8 @@ var may = map[string]string{
 	"internal/gen":       "event schema internal/jsonx",
 	"internal/catalogue": "event schema internal/jsonx",
 	"internal/site":      "event schema internal/catalogue internal/jsonx",
+	"internal/git":       "internal/near",
+	"internal/govern":    "internal/jsonx internal/near schema",
 	"internal/arch":      "",
 	"internal/parts":     "",
 	"internal/chaos":     "broker bus event internal/histcheck internal/histcheck/* internal/jsonx internal/parts",

@@ -32,6 +32,7 @@ const (
 	codeExpression code = 211
 	codeTemplate   code = 212
 	codePath       code = 213
+	codeAgainst    code = 214
 	codeProfile    code = 216
 	codeWrite      code = 217
 	codeSecret     code = 218
@@ -49,6 +50,7 @@ const (
 	codeSubject    code = 310
 	codeFlow       code = 311
 	codeNoFlow     code = 312
+	codeVersion    code = 313
 	codeReach      code = 401
 	codeListen     code = 402
 	codeAdvertised code = 403
@@ -63,6 +65,8 @@ const (
 	codeLint       code = 705
 	codeDrift      code = 706
 	codeCorrupt    code = 707
+	codeBreaking   code = 708
+	codeGovernance code = 709
 	codeRegistered code = 711
 	codePartial    code = 801
 	codeStopped    code = 802

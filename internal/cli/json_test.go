@@ -91,8 +91,12 @@ func commandLines(t *testing.T, names []string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	schemas, err := filepath.Abs(filepath.Join("..", "..", "schemas"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines := map[string]string{}
-	for line := range strings.Lines(strings.NewReplacer("SNAPSHOT", snapshot, "ASSESSED", assessed, "VALIDATE", validate).Replace(string(b))) {
+	for line := range strings.Lines(strings.NewReplacer("SCHEMAS", schemas, "SNAPSHOT", snapshot, "ASSESSED", assessed, "VALIDATE", validate).Replace(string(b))) {
 		line = strings.TrimSpace(line)
 		name := ""
 		for _, n := range names {

@@ -26,6 +26,10 @@ const (
 
 	formatMermaid  format = "mermaid"
 	formatTemplate format = "template" // --format says how
+
+	formatText   format = "text"
+	formatJUnit  format = "junit"
+	formatGitHub format = "github"
 )
 
 // schemaOf is the name and version of a JSON output, "omnibus.topics.list/v1" say.

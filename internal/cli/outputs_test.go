@@ -69,6 +69,7 @@ func documents() map[string]any {
 		"publish.dry-run": dryRunDoc{},
 		"repair":          repairDoc{},
 		"run":             runDoc{},
+		"schema.check":    schemaCheckDoc{},
 		"schema.gen":      schemaGenDoc{},
 		"schema.lint":     schemaLintDoc{},
 		"schema.usage":    schemaUsageDoc{},

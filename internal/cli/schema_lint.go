@@ -45,7 +45,7 @@ omnibus schema lint --catalog ./schemas -o json`,
 			}
 			return runSchemaLint(a, path)
 		},
-	}, formatTable, formatJSON)
+	}, formatText, formatJSON, formatJUnit, formatGitHub)
 }
 
 func runSchemaLint(a *app, path string) error {
@@ -67,25 +67,11 @@ func runSchemaLint(a *app, path string) error {
 		}
 		doc.Findings = append(doc.Findings, lintFinding{prefix + f.File, f.Line, f.Column, level, f.Rule, f.Message, f.Fix})
 	}
-	err = a.print(doc, func() error {
-		for _, f := range doc.Findings {
-			level := a.paint(red, f.Level)
-			if f.Level == "warning" {
-				level = a.paint(yellow, f.Level)
-			}
-			if err := a.printf("%s:%d:%d: %s: %s (%s)\n", f.File, f.Line, f.Column, level, f.Message, f.Rule); err != nil {
-				return err
-			}
-			if f.Fix == "" {
-				continue
-			}
-			if err := a.printf("    fix  %s\n", f.Fix); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	all := make([]printedFinding, len(doc.Findings))
+	for i, f := range doc.Findings {
+		all[i] = printedFinding{lintFinding: f}
+	}
+	if err := a.printFindings(doc, "schema lint", all); err != nil {
 		return err
 	}
 	if doc.Errors > 0 {
