@@ -245,7 +245,9 @@ func TestPasts(t *testing.T) {
 	all, left := govern.Pasts(
 		[]govern.State{state("new/sold.json", "main", tidy)},
 		[]govern.State{
-			state("new/sold.json", "c4", tidy), state("sold.json", "c3", with("Number.", "3")), {Name: "x.json", Where: "c3"}, state("other.json", "c2", other),
+			state("new/sold.json", "c4", tidy), state("sold.json", "c3", with("Number.", "3")),
+			{Name: "x.json", Where: "c3"},
+			state("other.json", "c2", other),
 			state("sold.json", "c2", with("Number.", "2")), state("sold.json", "c1", with("Number.", "1")),
 		}, 3)
 	var got []string
