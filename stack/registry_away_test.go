@@ -49,12 +49,12 @@ func TestRegistryKilledForAMinuteUnderLoad(t *testing.T) {
 	registry := &inProcess{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case req.Method == http.MethodPost && req.URL.Path == "/subjects/"+own.Subject():
-			fmt.Fprintf(w, `{"subject":%q,"version":1,"id":3,"schemaType":"JSON","schema":%q}`, own.Subject(), text)
+			_, _ = fmt.Fprintf(w, `{"subject":%q,"version":1,"id":3,"schemaType":"JSON","schema":%q}`, own.Subject(), text)
 		case strings.HasPrefix(req.URL.Path, "/schemas/ids/"):
-			fmt.Fprint(w, `{"schemaType":"JSON","schema":"{\"type\":\"object\"}"}`)
+			_, _ = fmt.Fprint(w, `{"schemaType":"JSON","schema":"{\"type\":\"object\"}"}`)
 		default:
 			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, `{"error_code":40401,"message":"Subject not found."}`)
+			_, _ = fmt.Fprint(w, `{"error_code":40401,"message":"Subject not found."}`)
 		}
 	})}
 	synctest.Test(t, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/deadletter"
+	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
@@ -73,6 +74,8 @@ func runDLQEdit(ctx context.Context, a *app, o dlqEditOptions, id string) error 
 		if l.Draft != nil {
 			value, headers = l.Draft.Value, l.Draft.Headers
 		}
+		before, _, _ = event.CutSchemaID(before)
+		value, schemaID, prefixed := event.CutSchemaID(value) // what is edited is the JSON; the id goes before it again
 		text, kept, err := a.editedText(ctx, o, l, value, headers)
 		if err != nil {
 			return err
@@ -85,6 +88,9 @@ func runDLQEdit(ctx context.Context, a *app, o dlqEditOptions, id string) error 
 		if !bytes.Equal(compacted(value), edited) || !sameHeaders(headers, newHeaders) {
 			doc.Changed = true
 			doc.Diff = append(doc.Diff, diffLines(editorText(before, l.OriginalHeaders()), editorText(edited, newHeaders))...)
+			if prefixed {
+				edited = append(event.AppendSchemaID(nil, schemaID), edited...)
+			}
 			if l, err = d.Edit(ctx, l.ID, edited, newHeaders, o.note); err != nil {
 				if errors.Is(err, deadletter.ErrState) {
 					return wrongState(a, l)
