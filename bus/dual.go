@@ -196,8 +196,8 @@ func (b *Bus) sendDuals(ctx context.Context, all [][]*follower) {
 		}
 		b.sendReady(ctx, ready)
 	}
-	for depth := len(all) - 1; depth >= 0; depth-- {
-		for _, f := range all[depth] {
+	for _, duals := range slices.Backward(all) {
+		for _, f := range duals {
 			if f.of.Err == nil && f.result.Err != nil {
 				at := Coordinates{f.of.Topic, f.of.Partition, f.of.Offset}
 				f.of.Err = &Error{Op: "publish", Topic: at.Topic, Partition: at.Partition, Offset: at.Offset, Err: &DualError{at, f.result.Envelope.Type, f.result.Err}}
