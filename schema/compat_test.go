@@ -15,13 +15,15 @@ import (
 // forward.
 func TestEverydayChanges(t *testing.T) {
 	const (
-		a       = `"a":{"type":"string"}`
-		b       = `"b":{"type":"integer"}`
-		c       = `"c":{"type":"integer"}`
-		enum    = `"a":{"enum":["x","y"]}`
-		larger  = `"a":{"enum":["x","y","z"]}`
-		openOld = `"a":{"enum":["x","y"],"x-extensible-enum":true}`
-		openNew = `"a":{"enum":["x","y","z"],"x-extensible-enum":true}`
+		a          = `"a":{"type":"string"}`
+		b          = `"b":{"type":"integer"}`
+		c          = `"c":{"type":"integer"}`
+		enum       = `"a":{"enum":["x","y"]}`
+		larger     = `"a":{"enum":["x","y","z"]}`
+		openOld    = `"a":{"enum":["x","y"],"x-extensible-enum":true}`
+		openNew    = `"a":{"enum":["x","y","z"],"x-extensible-enum":true}`
+		openList   = `"a":{"enum":["x","y"],"x-extensible-enum":["x","y"]}`
+		openLonger = `"a":{"enum":["x","y","z"],"x-extensible-enum":["x","y","z"]}`
 	)
 	doc := func(closed bool, required string, properties ...string) []byte {
 		s := `{"type":"object","properties":{` + strings.Join(properties, ",") + `},"required":[` + required + `]`
@@ -41,6 +43,7 @@ func TestEverydayChanges(t *testing.T) {
 		{"remove an optional member", `"a"`, `"a"`, []string{a, b}, []string{a}, verdicts{"✓✗", "✗✓", "✓✓", "✓✓"}},
 		{"add a value to an enum", ``, ``, []string{enum}, []string{larger}, verdicts{"✓✗", "✓✗", "✓✗", "✓✗"}},
 		{"add a value to an enum that may grow", ``, ``, []string{openOld}, []string{openNew}, verdicts{"✓✗", "✓✗", "✓✗", "✓✓"}},
+		{"add a value to an enum beside the list of known ones", ``, ``, []string{openList}, []string{openLonger}, verdicts{"✓✗", "✓✗", "✓✗", "✓✓"}},
 		{"demand a member no longer", `"a","b"`, `"a"`, []string{a, b}, []string{a, b}, verdicts{"✓✗", "✓✗", "✓✗", "✓✗"}},
 		{"demand an optional member", `"a"`, `"a","b"`, []string{a, b}, []string{a, b}, verdicts{"✗✓", "✗✓", "✗✓", "✗✓"}},
 		{"remove a required member", `"a","b"`, `"a"`, []string{a, b}, []string{a}, verdicts{"✓✗", "✗✗", "✓✗", "✓✗"}},

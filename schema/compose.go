@@ -162,7 +162,7 @@ func (c composer) value(v any) {
 				delete(s, closed)
 			}
 		}
-		if s["x-extensible-enum"] == true {
+		if _, values := s["x-extensible-enum"].([]any); values || s["x-extensible-enum"] == true {
 			delete(s, "enum")
 		}
 	} else if _, declared := s["properties"]; declared {
