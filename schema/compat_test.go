@@ -184,6 +184,25 @@ func TestRenameIsTold(t *testing.T) {
 	}
 }
 
+// Registries take readers to fill in defaults. One that its own rules refuse is no help.
+func TestRequiredMemberWithDefault(t *testing.T) {
+	older := []byte(`{"type":"object","properties":{"a":{"type":"string","default":"x"},"n":{"type":"integer","default":"none"}}}`)
+	for _, tt := range []struct {
+		member string
+		policy schema.Policy
+		want   bool
+	}{{"a", schema.Strict, true}, {"a", schema.Lenient, true}, {"a", schema.ByRole, false}, {"n", schema.Strict, false}, {"n", schema.Lenient, false}} {
+		newer := []byte(strings.TrimSuffix(string(older), "}") + `,"required":["` + tt.member + `"]}`)
+		v, err := schema.Check(newer, []schema.Version{{Number: 1, Schema: older}}, schema.Backward, tt.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Compatible != tt.want {
+			t.Errorf("%s, %s: compatible is %v: %+v", tt.member, tt.policy, v.Compatible, v.Differences)
+		}
+	}
+}
+
 // What is neither shown to be kept nor shown to be broken is breaking, and says so.
 func TestDoubtIsBreaking(t *testing.T) {
 	for _, tt := range []struct{ name, older, newer, kind string }{

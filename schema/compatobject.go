@@ -317,8 +317,7 @@ func (c *comparison) required(path string, w []subschema, was *subschema, r subs
 		}
 		here := path + pointer([]string{"properties", name})
 		s, declared := r.member("properties", name)
-		_, filled := s.keywords()["default"]
-		filled = filled && declared && c.policy != ByRole
+		filled := declared && c.policy != ByRole && c.fillsIn(r, name, s)
 		_, known := c.memberOf(w, name)
 		model := c.openness(w)
 		switch {
@@ -343,6 +342,27 @@ func (c *comparison) required(path string, w []subschema, was *subschema, r subs
 			c.tell("REQUIRED_ATTRIBUTE_REMOVED", path+pointer([]string{"properties", name}), "{reader} does not demand %q", name)
 		}
 	}
+}
+
+// fillsIn reports whether a reader that puts in the default of the member name, which has the schema s, has a value that r
+// allows: the default keeps to its own rules, and no rule speaks of which members there are.
+func (c *comparison) fillsIn(r subschema, name string, s subschema) bool {
+	def, has := s.keywords()["default"]
+	if !has || r.has("$ref") {
+		return false
+	}
+	for _, keyword := range []string{
+		"maxProperties", "propertyNames", "dependencies", "dependentRequired", "dependentSchemas", "if", "not", "allOf", "anyOf", "oneOf",
+	} {
+		if r.has(keyword) {
+			return false
+		}
+	}
+	rules, _ := c.memberOf([]subschema{r}, name)
+	return !slices.ContainsFunc(rules, func(n subschema) bool {
+		ok, sure := n.accepts(def)
+		return !ok || !sure
+	})
 }
 
 // patterned compares the rules for members whose name matches a pattern.
