@@ -62,8 +62,8 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 		kgo.SessionTimeout(leadSession),
 		kgo.HeartbeatInterval(leadHeartbeat),
 		kgo.OnPartitionsAssigned(r.assigned),
-		kgo.OnPartitionsRevoked(r.ended),
-		kgo.OnPartitionsLost(r.ended),
+		kgo.OnPartitionsRevoked(r.revoked),
+		kgo.OnPartitionsLost(r.revoked),
 	)...)
 	if err != nil {
 		return fmt.Errorf("lead %s: %w", l.Topic, err)
@@ -71,7 +71,7 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 	client.PauseFetchTopics(string(seatTopic)) // nothing will ever come
 	<-ctx.Done()
 	client.Close()
-	r.ended(ctx, client, nil)
+	r.end()
 	return nil
 }
 
@@ -99,7 +99,14 @@ func (r *reign) assigned(_ context.Context, client *kgo.Client, parts map[string
 	}()
 }
 
-func (r *reign) ended(context.Context, *kgo.Client, map[string][]int32) {
+// revoked is called at every change of the group, with nothing in parts where we keep what we have.
+func (r *reign) revoked(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+	if slices.Contains(parts[string(seatTopic)], 0) {
+		r.end()
+	}
+}
+
+func (r *reign) end() {
 	if r.cancel != nil {
 		r.cancel()
 		<-r.done

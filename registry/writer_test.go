@@ -78,6 +78,7 @@ func TestASecondRegistryReadsAndRefusesChangesAndTakesOver(t *testing.T) {
 	if status, _ := second.do("POST", "/subjects/a/versions", jsonSchema(t, object)); status != 200 { // it is there already
 		t.Errorf("register what is there: %d", status)
 	}
+	first.steps(t, step{"PUT", "/config/a", `{"compatibility":"NONE"}`, `200 {"compatibility":"NONE"}`}) // that another one came changes nothing
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
