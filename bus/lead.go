@@ -90,6 +90,7 @@ func (r *reign) assigned(_ context.Context, client *kgo.Client, parts map[string
 	if !slices.Contains(parts[string(seatTopic)], 0) {
 		return
 	}
+	r.end() // it may have been lost without a word
 	ctx, cancel := context.WithCancel(r.life)
 	r.cancel, r.done = cancel, make(chan struct{})
 	go func() {
