@@ -119,14 +119,14 @@ func (l *linter) succession() {
 		}
 		if was, _, known := major(life.supersedes); known && lives[life.supersedes].file == nil {
 			if was == name {
-				f.report("/x-supersedes", "supersedes", fmt.Sprintf("the superseded schema %s is not there", life.supersedes), "name one that is there, or remove it once its sunset is over")
+				f.report("/x-supersedes", "supersedes", "the superseded schema "+life.supersedes+" is not there", "name one that is there, or remove it once its sunset is over")
 			} else {
-				f.warn("/x-supersedes", "supersedes", fmt.Sprintf("the superseded schema %s is not among these files", life.supersedes), "name one that is there, or remove it once its sunset is over")
+				f.warn("/x-supersedes", "supersedes", "the superseded schema "+life.supersedes+" is not among these files", "name one that is there, or remove it once its sunset is over")
 			}
 		}
 		switch next, superseded := heir[life.topic]; {
 		case superseded && !life.deprecated:
-			f.report("", "deprecated", fmt.Sprintf("%s supersedes it, and it does not say until when it is there", next), `add "x-deprecated": {"since": …, "sunset": …}, with at least 6 months between`)
+			f.report("", "deprecated", next+" supersedes it, and it does not say until when it is there", `add "x-deprecated": {"since": …, "sunset": …}, with at least 6 months between`)
 		case life.deprecated && !superseded:
 			f.warn("/x-deprecated", "deprecated", "nothing supersedes it", `say in another schema "x-supersedes": `+strconv.Quote(life.topic))
 		}

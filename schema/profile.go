@@ -24,7 +24,7 @@ func (f *lintFile) portable(at string, s object) {
 		}
 	}
 	if len(combinators) > 1 {
-		f.report(at+"/"+combinators[1], "combinators", fmt.Sprintf("%s in one schema: some registries refuse it", strings.Join(combinators, " and ")), "put one of them into a schema within, or do without")
+		f.report(at+"/"+combinators[1], "combinators", strings.Join(combinators, " and ")+" in one schema: some registries refuse it", "put one of them into a schema within, or do without")
 	}
 	if branches, ok := s["oneOf"].([]any); ok && !discriminated(branches) {
 		f.warn(at+"/oneOf", "oneOf", "no member tells which alternative is meant", `give each alternative a required member with a "const" of its own, or use anyOf`)
@@ -35,7 +35,7 @@ func (f *lintFile) portable(at string, s object) {
 	if at != "" {
 		for _, name := range []string{"$id", "$schema", "$defs"} {
 			if s[name] != nil {
-				f.report(at+"/"+name, "root", fmt.Sprintf("%s stands within the schema: some registries refuse it", name), "have it at the top only")
+				f.report(at+"/"+name, "root", name+" stands within the schema: some registries refuse it", "have it at the top only")
 			}
 		}
 	}
@@ -47,7 +47,7 @@ func (f *lintFile) portable(at string, s object) {
 	}
 	for name := range s {
 		if slices.Contains(later, name) {
-			f.warn(at+"/"+name, "portable", fmt.Sprintf("%s is passed over by registries that know draft 7 only", name), "do without it where others must check the same")
+			f.warn(at+"/"+name, "portable", name+" is passed over by registries that know draft 7 only", "do without it where others must check the same")
 		}
 	}
 }

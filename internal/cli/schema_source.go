@@ -69,7 +69,7 @@ func (r schemaRoot) files() ([]govern.File, error) {
 	if err != nil {
 		return nil, cannotRead(r.name, err)
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // it was only read
 	var files []govern.File
 	add := func(name string) error {
 		st, err := root.Stat(name)
@@ -88,7 +88,8 @@ func (r schemaRoot) files() ([]govern.File, error) {
 		return nil
 	}
 	if r.file != "" {
-		return files, add(r.file)
+		err := add(r.file)
+		return files, err
 	}
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
