@@ -21,8 +21,8 @@ const (
 	outcomeDone    = "done"
 )
 
-// ensureAudit makes the audit topic where it is missing: a mutation that cannot be recorded is refused.
-func (d *Desk) ensureAudit(ctx context.Context) error {
+// EnsureAudit makes the audit topic where it is missing: a mutation that cannot be recorded is refused.
+func (d *Desk) EnsureAudit(ctx context.Context) error {
 	if _, err := d.bus.EnsureTopics(ctx, auditTopic); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
@@ -62,6 +62,15 @@ func (d *Desk) recordUndeclared(ctx context.Context, a audit.OperatorAction) err
 		{Name: "omnibus-correlation-id", Value: []byte(e.CorrelationID)},
 	}})
 	return err
+}
+
+// Audited does something that is not about dead letters between two audit records in the operator's name: one that it began, one of how
+// it ended. Where the first cannot be written, nothing is done; where the second cannot, the error says that it was done.
+func (d *Desk) Audited(ctx context.Context, action, subject string, do func() (counts map[string]int64, err error)) error {
+	if err := d.EnsureAudit(ctx); err != nil {
+		return err
+	}
+	return d.audited(ctx, audit.OperatorAction{Action: action, Subject: subject}, do)
 }
 
 // audited does something to subject between its two audit records. Where the first cannot be written, nothing is done; where the

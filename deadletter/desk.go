@@ -54,7 +54,7 @@ func (d *Desk) ensure(ctx context.Context) error {
 	if err := d.bus.EnsureState(ctx, StateTopics()...); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	return d.ensureAudit(ctx)
+	return d.EnsureAudit(ctx)
 }
 
 // tail reads a topic of one partition from offset on, to its end as it stands. A topic that is not there is empty.

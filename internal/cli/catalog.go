@@ -13,7 +13,7 @@ func newCatalogCmd(a *app) *cobra.Command {
 omnibus catalog show omninode.codegen.request.validate.v1
 omnibus catalog build ./site
 omnibus catalog export asyncapi --out asyncapi.json`, newCatalogListCmd(a), newCatalogShowCmd(a),
-		newCatalogBuildCmd(a), newCatalogExportCmd(a))
+		newCatalogExportCmd(a), newCatalogBuildCmd(a), newCatalogDriftCmd(a))
 }
 
 // declared finds an event type by its whole name, or by an end of it that only one type has.

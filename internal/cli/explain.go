@@ -17,6 +17,7 @@ import (
 	"github.com/omninode-ai/omnibus/internal/jsonx"
 	"github.com/omninode-ai/omnibus/internal/oneline"
 	"github.com/omninode-ai/omnibus/registry"
+	"github.com/omninode-ai/omnibus/registry/client"
 	"github.com/omninode-ai/omnibus/schema"
 	"github.com/omninode-ai/omnibus/stack"
 )
@@ -40,12 +41,15 @@ func (a *app) explain(err error) *failure {
 		setting *bus.SettingError
 		unfit   *registry.UnfitTopicError
 		refused *registry.Error
+		moved   *client.StalePlanError
 	)
 	switch {
 	case errors.As(err, &active):
 		return a.groupHasMembers(active)
 	case errors.As(err, &stale):
 		return stalePlan(stale)
+	case errors.As(err, &moved):
+		return stalePlan(&bus.StalePlanError{Changed: moved.Changed})
 	case errors.As(err, &used):
 		return topicInUse(used)
 	case errors.As(err, &dual):

@@ -85,6 +85,16 @@ func (s shell) run(ctx context.Context, stdin string, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
+// broker is the address of the broker in the shell's environment.
+func (s shell) broker() string {
+	for _, e := range s.env {
+		if addr, ok := strings.CutPrefix(e, "KAFKA_BOOTSTRAP_SERVERS="); ok {
+			return addr
+		}
+	}
+	return ""
+}
+
 // must runs a command line that has to succeed.
 func (s shell) must(tb testing.TB, stdin string, args ...string) string {
 	tb.Helper()

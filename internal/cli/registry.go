@@ -27,11 +27,26 @@ func (a *app) registry() (*client.Client, error) {
 	return a.schemas, err
 }
 
+// needRegistry is the registry that the settings name, or the one that "omnibus up" runs here.
+func (a *app) needRegistry() (*client.Client, error) {
+	c, err := a.registry()
+	if c != nil || err != nil {
+		return c, err
+	}
+	a.schemas, err = client.New(client.Config{
+		URL: "http://localhost:" + a.settings.get("OMNIBUS_PORT_REGISTRY").value, Timeout: min(client.DefaultTimeout, a.flags.timeout),
+	})
+	return a.schemas, err
+}
+
 // explainRegistry explains errors of asking the schema registry.
 func (a *app) explainRegistry(err error) *failure {
 	from := a.settings.get("SCHEMA_REGISTRY_URL")
-	where := fmt.Sprintf("%s (from %s)", from.value, from.origin)
 	said, _ := errors.AsType[*client.Error](err)
+	if from.value == "" && said != nil {
+		from.value, from.origin = said.URL, "where \"omnibus up\" has it"
+	}
+	where := fmt.Sprintf("%s (from %s)", from.value, from.origin)
 	switch {
 	case said != nil && errors.Is(err, client.ErrUnauthorized):
 		return fail(codeAuth, "the schema registry refused the login or the operation").at("registry", "%s", where).because("%s", clip(said.Error(), 300)).

@@ -84,9 +84,7 @@ func runRun(ctx context.Context, a *app, o runOptions) error {
 		}
 	}
 	if slices.Contains(o.roles, roleRegistry) {
-		if sc.Registry, err = a.registryServer(at[1]); err != nil {
-			return err
-		}
+		sc.Registry = &stack.Registry{Addr: at[1], Version: buildVersion()}
 	}
 	a.logTo(a.err)
 	if sc.Bus, err = a.busConfig("omnibus"); err != nil {

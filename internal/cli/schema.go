@@ -3,12 +3,16 @@ package cli
 import "github.com/spf13/cobra"
 
 func newSchemaCmd(a *app) *cobra.Command {
-	cmd := a.group("schema", "Check schema files and what a change of them breaks, generate code, see which versions are used", `omnibus schema lint schemas/events
+	cmd := a.group("schema", "Check schemas and what a change of them breaks, register them, generate code", `omnibus schema lint schemas/events
 omnibus schema check --against git:main
-omnibus schema gen --check
-omnibus schema usage`,
+omnibus schema plan
+omnibus schema gen --check`,
 		newSchemaLintCmd(a),
 		newSchemaCheckCmd(a),
+		newSchemaPlanCmd(a),
+		newSchemaApplyCmd(a),
+		newSchemaRegisterCmd(a),
+		newSchemaPullCmd(a),
 		newSchemaGenCmd(a),
 		newSchemaUsageCmd(a),
 	)

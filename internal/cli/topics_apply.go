@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -99,10 +100,11 @@ func (o desiredOptions) source() string {
 func (o desiredOptions) plan(ctx context.Context, a *app, b *bus.Bus) (bus.TopicPlan, error) {
 	var desired []bus.DesiredTopic
 	if o.file != "" {
-		var err error
-		if desired, err = a.readTopicFile(o.file); err != nil {
+		file, err := a.readDesired(o.file)
+		if err != nil {
 			return bus.TopicPlan{}, err
 		}
+		desired = file.topics
 	} else {
 		for s := range b.Catalog().All() {
 			desired = append(desired, bus.DesiredTopic{Name: s.Topic})
@@ -234,27 +236,26 @@ func (a *app) printTopicChanges(doc topicsPlanDoc) error {
 		}
 		t := newTable("TOPIC", "CHANGE", "HAVE", "WANT", "NOTE")
 		for _, c := range doc.Changes {
-			what := map[string]string{"grow": "partitions", "replicate": "replicas"}[c.Do]
-			if what == "" {
-				what = strings.TrimSpace(c.Do + " " + c.Setting)
-			}
-			have, want, note := c.Have, c.Want, c.Warning
-			if have == "" {
-				have = "-"
-			}
-			if c.Do == "unset" {
-				want = "the default"
-			}
-			if c.Left != "" {
-				note = "left: " + c.Left
-			}
-			t.add(string(c.Topic), what, have, want, note)
+			what, want := topicChangeText(c)
+			t.add(string(c.Topic), what, cmp.Or(c.Have, "-"), want, noteOf(c.Left, c.Warning))
 		}
 		if err := a.printf("\n"); err != nil {
 			return err
 		}
 		return a.printTable(t)
 	})
+}
+
+// topicChangeText says what a change does, and what it leads to.
+func topicChangeText(c bus.TopicChange) (what, want string) {
+	what = map[string]string{"grow": "partitions", "replicate": "replicas"}[c.Do]
+	if what == "" {
+		what = strings.TrimSpace(c.Do + " " + c.Setting)
+	}
+	if c.Do == "unset" {
+		return what, "the default"
+	}
+	return what, c.Want
 }
 
 // settingRefused explains a setting that cannot be.

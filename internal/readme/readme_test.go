@@ -32,7 +32,7 @@ func TestCommandsWork(t *testing.T) {
 	binary := build(t)
 	for page, atLeast := range map[string]int{
 		"README.md": 6, "docs/how-to/dead-letters.md": 15, "docs/how-to/prove-your-cluster.md": 1, "docs/how-to/move-a-group.md": 12,
-		"docs/how-to/high-lag.md": 15, "docs/how-to/schema-errors.md": 7, "docs/reference/trace.md": 5, "docs/reference/publish.md": 8,
+		"docs/how-to/high-lag.md": 15, "docs/how-to/schema-errors.md": 7, "docs/how-to/plan-and-apply.md": 19, "docs/reference/trace.md": 5, "docs/reference/publish.md": 8,
 		"docs/tutorials/first-flow.md": 10, "docs/tutorials/fix-a-dead-letter.md": 12,
 	} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
@@ -89,7 +89,7 @@ func do(t *testing.T, binary, address string, blocks []string) (ran int) {
 	return ran
 }
 
-// up starts the stack as "make up" does, on free ports, and returns its address.
+// up starts the stack as "make up" does, on free ports, and returns its address; that of its registry is in the environment.
 func up(t *testing.T, binary string) string {
 	t.Helper()
 	address, _ := upAndRegistry(t, binary)
@@ -122,6 +122,9 @@ func upAndRegistry(t *testing.T, binary string) (address, registry string) {
 			address = f[1]
 		} else if len(f) == 2 && f[0] == "Registry" {
 			registry = strings.TrimPrefix(f[1], "http://")
+		}
+		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "Registry" {
+			t.Setenv("SCHEMA_REGISTRY_URL", f[1])
 		}
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
 			return address, registry

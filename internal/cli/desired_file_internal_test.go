@@ -1,15 +1,17 @@
 package cli
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/omninode-ai/omnibus/bus"
+	"github.com/omninode-ai/omnibus/registry/client"
 )
 
-func TestParseTopicFile(t *testing.T) {
+func TestParseDesiredTopics(t *testing.T) {
 	const head = "topics:\n  - name: a.b\n"
 	for _, tt := range []struct {
 		name, text string
@@ -35,25 +37,58 @@ func TestParseTopicFile(t *testing.T) {
 		{name: "a setting that is a mapping", text: head + "    configs:\n      a: {b: c}\n", fails: `f:4: setting "a" needs one plain value`},
 		{name: "not YAML", text: "topics: [", fails: "f is not YAML"},
 	} {
-		got, err := parseTopicFile("f", []byte(tt.text))
+		got, err := parseDesired("f", []byte(tt.text))
 		switch {
 		case tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)):
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.fails)
-		case tt.fails == "" && (err != nil || !cmp.Equal([]bus.DesiredTopic{tt.want}, got)):
+		case tt.fails == "" && (err != nil || !cmp.Equal([]bus.DesiredTopic{tt.want}, got.topics)):
 			t.Errorf("%s: %+v, %v", tt.name, got, err)
 		}
 	}
 }
 
-func FuzzParseTopicFile(f *testing.F) {
+func TestParseDesiredSubjects(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		want       desiredState
+		fails      string
+	}{
+		{
+			name: "everything", text: "registry: {level: FULL_TRANSITIVE, policy: ROLE}\nsubjects:\n  - subject: a-value\n    schema: s/a.json\n    level: backward\n  - subject: b-value\n",
+			want: desiredState{
+				registry: client.Rule{Level: "FULL_TRANSITIVE", Policy: "ROLE"},
+				subjects: []client.DesiredSubject{{Subject: "a-value", Rule: client.Rule{Level: "BACKWARD"}}, {Subject: "b-value"}},
+				files:    map[string]string{"a-value": filepath.Join("d", "s", "a.json")},
+			},
+		},
+		{name: "no subjects", text: "subjects: []", fails: "d/f:1: it has no list of subjects"},
+		{name: "no name", text: "subjects:\n  - level: NONE\n", fails: "d/f:2: a subject has no name"},
+		{name: "twice", text: "subjects:\n  - subject: a\n  - subject: a\n", fails: "d/f:3: subject a is there twice"},
+		{name: "no such level", text: "subjects:\n  - subject: a\n    level: SIDEWAYS\n", fails: "d/f:3: "},
+		{name: "no such policy", text: "registry:\n  policy: KIND\n", fails: "d/f:2: "},
+		{name: "unknown key", text: "subjects:\n  - subject: a\n    compatibility: NONE\n", fails: `d/f:3: unknown key "compatibility"`},
+		{name: "no file", text: "subjects:\n  - subject: a\n    schema: [a]\n", fails: "d/f:3: schema must be the name of a file"},
+	} {
+		got, err := parseDesired("d/f", []byte(tt.text))
+		switch {
+		case tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)):
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.fails)
+		case tt.fails == "" && (err != nil || !cmp.Equal(tt.want, got, cmp.AllowUnexported(desiredState{}))):
+			t.Errorf("%s: %+v, %v", tt.name, got, err)
+		}
+	}
+}
+
+func FuzzParseDesired(f *testing.F) {
 	f.Add("topics:\n  - name: a.b\n    partitions: 6\n    dlq: no\n    configs: {retention.ms: 14d}\n")
 	f.Add("topics: &a [*a]")
+	f.Add("registry: {level: FULL_TRANSITIVE, policy: ROLE}\nsubjects:\n  - {subject: a-value, schema: a.json, level: NONE}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseTopicFile("f", []byte(text))
+		got, err := parseDesired("f", []byte(text))
 		if _, explained := asFailure(err); err != nil && !explained {
 			t.Errorf("an error without an explanation: %v", err)
 		}
-		for _, d := range got {
+		for _, d := range got.topics {
 			if d.Name == "" || d.Partitions < 0 || d.Replication < 0 {
 				t.Errorf("%q gives %+v", text, d)
 			}
