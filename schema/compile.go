@@ -195,7 +195,7 @@ func orElse(n *int, otherwise int) int {
 
 func (c *compiler) numbers(n *node, s *jsonschema.Schema) {
 	var rules numberRules
-	any := false
+	ruled := false
 	for _, bound := range []struct {
 		keyword string
 		is      *big.Rat
@@ -215,9 +215,9 @@ func (c *compiler) numbers(n *node, s *jsonschema.Schema) {
 			c.leave(n, s, isNumber, bound.keyword)
 			continue
 		}
-		*bound.to, any = &d, true
+		*bound.to, ruled = &d, true
 	}
-	if any {
+	if ruled {
 		n.number = &rules
 	}
 }

@@ -101,7 +101,7 @@ func TestNoReferenceOpensAnything(t *testing.T) {
 				return
 			}
 			touched.Store(true)
-			_ = c.Close() //nolint:errcheck // it should not be there at all
+			_ = c.Close()
 		}
 	}()
 	secret := filepath.Join(t.TempDir(), "secret.json")
@@ -140,7 +140,7 @@ func TestAnIDShadowsNothing(t *testing.T) {
 }
 
 func TestHostileValuesAreRefused(t *testing.T) {
-	const any = `{"type":["object","array","number"]}`
+	const anyKind = `{"type":["object","array","number"]}`
 	// Each level is held against two branches that both go on: 2^depth checks.
 	const branching = `{"$ref":"#/$defs/n","$defs":{"n":{"allOf":[{"properties":{"a":{"$ref":"#/$defs/n"}}},{"properties":{"a":{"$ref":"#/$defs/n"}}}]}}}`
 	const hidden = `{"$ref":"#/$defs/n","$defs":{"n":{"unevaluatedItems":false,"prefixItems":[{"$ref":"#/$defs/n"}],"anyOf":[{"prefixItems":[{"$ref":"#/$defs/n"}]},{"contains":{"$ref":"#/$defs/n"}}]}}}`
@@ -156,9 +156,9 @@ func TestHostileValuesAreRefused(t *testing.T) {
 		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
 	}
 	for _, tc := range []struct{ name, schema, value, want string }{
-		{"a million levels", any, strings.Repeat(`[`, 1_000_000), "nested more than 64 deep"},
-		{"65 levels", any, nested(`[`, ``, `]`, 65), "nested more than 64 deep"},
-		{"huge exponent", any, `[1e1000000000]`, "an exponent beyond"},
+		{"a million levels", anyKind, strings.Repeat(`[`, 1_000_000), "nested more than 64 deep"},
+		{"65 levels", anyKind, nested(`[`, ``, `]`, 65), "nested more than 64 deep"},
+		{"huge exponent", anyKind, `[1e1000000000]`, "an exponent beyond"},
 		{"huge negative exponent", `{"multipleOf":0.1}`, `1e-1000000000`, "an exponent beyond"},
 		{"long number", `{"multipleOf":0.1}`, strings.Repeat("7", 1_000_000), "more than 1000 characters"},
 		{"exponential branches", branching, nested(`{"a":`, `1`, `}`, 60), "takes more than 200000 checks"},

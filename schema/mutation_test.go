@@ -165,7 +165,7 @@ func (j *judged) agree(value []byte) (accepted bool, err error) {
 	}
 	want := jsonx.Check(value, jsonx.Limits{}) == nil && j.valid(value)
 	if want != (scanned == nil) {
-		return false, fmt.Errorf("Scan says %v, the library valid: %v", scanned, want)
+		return false, fmt.Errorf("Scan says %s, the library valid: %v", fmt.Sprint(scanned), want)
 	}
 	return want, nil
 }

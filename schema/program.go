@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 	"regexp"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -88,7 +89,7 @@ var runs = sync.Pool{New: func() any { return new(run) }}
 // accepts reports whether value is surely strict JSON that follows the schema, and finds the members of its envelope. depth is
 // that of the value within the event.
 func (n *node) accepts(value []byte, depth int) (v View, ok bool) {
-	r, _ := runs.Get().(*run) //nolint:errcheck // the pool holds nothing else
+	r, _ := runs.Get().(*run) // the pool holds nothing else
 	defer func() {
 		if recover() != nil { // a fault of the program is a doubt
 			v, ok = View{}, false
@@ -567,12 +568,9 @@ func (c *constants) hold(r *run, i, end, depth int) int {
 		}
 		return verdict
 	default:
-		for _, word := range c.words {
-			if string(r.b[i:end]) == word {
-				return end
-			}
+		if !slices.Contains(c.words, string(r.b[i:end])) {
+			return no
 		}
-		return no
 	}
 	return end
 }
