@@ -208,7 +208,7 @@ func notion(t *testing.T, c *compared, p Policy, r Role) *document {
 	for _, s := range all {
 		if r == Producer {
 			names := []any{}
-			for _, name := range append((subschema{v: s}).names("properties"), (subschema{v: s}).texts("required")...) {
+			for _, name := range append((subschema{v: s}).names("properties"), (subschema{v: s}).demanded()...) {
 				if !slices.Contains(names, any(name)) {
 					names = append(names, name)
 				}
@@ -252,7 +252,7 @@ func fill(v any, s subschema, deep int) any {
 				continue
 			}
 			def, has := m.keywords()["default"]
-			if _, there := o[name]; !there && has && slices.Contains(s.texts("required"), name) {
+			if _, there := o[name]; !there && has && slices.Contains(s.demanded(), name) {
 				o[name] = def
 			}
 			if value, there := o[name]; there {

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,15 +57,15 @@ func TestEverydayChanges(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			verdict := func(closed bool, p schema.Policy) string {
 				older, newer := doc(closed, tt.oldRequired, tt.older...), doc(closed, tt.nowDemands, tt.newer...)
-				s := ""
+				var s strings.Builder
 				for _, l := range []schema.Level{schema.Backward, schema.Forward} {
 					v, err := schema.Check(newer, []schema.Version{{Number: 1, Schema: older}}, l, p)
 					if err != nil {
 						t.Fatal(err)
 					}
-					s += map[bool]string{true: "✓", false: "✗"}[v.Compatible]
+					s.WriteString(map[bool]string{true: "✓", false: "✗"}[v.Compatible])
 				}
-				return s
+				return s.String()
 			}
 			got := verdicts{verdict(false, schema.Strict), verdict(true, schema.Strict), verdict(false, schema.Lenient), verdict(false, schema.ByRole)}
 			if diff := cmp.Diff(fmt.Sprint(tt.want), fmt.Sprint(got)); diff != "" {
@@ -237,13 +238,14 @@ func TestDoubtIsBreaking(t *testing.T) {
 
 // Nothing that a schema says keeps the checker busy for long.
 func TestHostileSchemasEnd(t *testing.T) {
-	fan := `{"$defs":{`
+	var fan strings.Builder
+	fan.WriteString(`{"$defs":{`)
 	for i := range 40 {
 		next := fmt.Sprintf(`{"$ref":"#/$defs/d%d"}`, i+1)
-		fan += fmt.Sprintf(`"d%d":{"anyOf":[{"type":"object","properties":{"a":%s,"b":%s}},{"oneOf":[%s,{"type":"string","maxLength":%%d}]}]},`, i, next, next, next)
+		fmt.Fprintf(&fan, `"d%d":{"anyOf":[{"type":"object","properties":{"a":%s,"b":%s}},{"oneOf":[%s,{"type":"string","maxLength":%%d}]}]},`, i, next, next, next)
 	}
-	fan += `"d40":{"type":"string","maxLength":%d}},"$ref":"#/$defs/d0"}`
-	filled := func(n int) string { return strings.ReplaceAll(fan, "%d", fmt.Sprint(n)) }
+	fan.WriteString(`"d40":{"type":"string","maxLength":%d}},"$ref":"#/$defs/d0"}`)
+	filled := func(n int) string { return strings.ReplaceAll(fan.String(), "%d", strconv.Itoa(n)) }
 	deep := func(leaf string) string {
 		return strings.Repeat(`{"items":`, 60) + leaf + strings.Repeat(`}`, 60)
 	}

@@ -58,7 +58,7 @@ func (c *comparison) method(path string, was *subschema, r subschema) {
 // choice compares the alternatives of r.
 func (c *comparison) choice(path, keyword string, w []subschema, was *subschema, r subschema) {
 	branches := r.list(keyword)
-	fits := c.fitsOne(keyword, w, w, r, branches)
+	fits := c.fitsOne(keyword, w, branches)
 	var before []subschema
 	if was != nil {
 		for _, k := range []string{keyword, "anyOf", "oneOf"} {
@@ -79,12 +79,12 @@ func (c *comparison) choice(path, keyword string, w []subschema, was *subschema,
 		c.refuse("COMBINED_TYPE_SUBSCHEMAS_CHANGED", path+"/"+keyword, "{reader} has no alternative, or more than one, for all that {writer} may be")
 		return
 	}
-	c.alternatives(path, keyword, w, before, r, branches)
+	c.alternatives(path, keyword, w, before, branches)
 }
 
-// fitsOne reports whether everything that w allows fits a branch; for oneOf, no other at the same time. Whole is w before it was
-// split into cases.
-func (c *comparison) fitsOne(keyword string, w, whole []subschema, r subschema, branches []subschema) bool {
+// fitsOne reports whether everything that w allows fits a branch; for oneOf, no other at the same
+// time.
+func (c *comparison) fitsOne(keyword string, w, branches []subschema) bool {
 	for i, b := range branches {
 		if !c.implies(w, b) {
 			continue
@@ -127,7 +127,7 @@ func (c *comparison) excluded(w []subschema, other subschema) bool {
 
 // alternatives pairs each of the writer's alternatives with one of the reader's, as many as can be, and says what keeps the
 // others from fitting.
-func (c *comparison) alternatives(path, keyword string, w, before []subschema, r subschema, branches []subschema) {
+func (c *comparison) alternatives(path, keyword string, w, before, branches []subschema) {
 	rest := slices.Clone(w)
 	for i, n := range rest {
 		n.taken = map[string]int{"anyOf": -1, "oneOf": -1}

@@ -264,10 +264,11 @@ func (n subschema) key() string {
 	if n.doc != nil {
 		k = n.doc.name + k
 	}
+	parts := []string{k}
 	for _, keyword := range slices.Sorted(maps.Keys(n.taken)) {
-		k += " " + keyword + strconv.Itoa(n.taken[keyword])
+		parts = append(parts, keyword+strconv.Itoa(n.taken[keyword]))
 	}
-	return k
+	return strings.Join(parts, " ")
 }
 
 // free reports whether n allows everything.
@@ -344,9 +345,9 @@ func (n subschema) names(keyword string) []string {
 	return slices.Sorted(maps.Keys(members))
 }
 
-// texts are the strings of the keyword's list.
-func (n subschema) texts(keyword string) []string {
-	items, _ := n.keywords()[keyword].([]any)
+// demanded are the members that n requires.
+func (n subschema) demanded() []string {
+	items, _ := n.keywords()["required"].([]any)
 	var out []string
 	for _, item := range items {
 		if s, ok := item.(string); ok {

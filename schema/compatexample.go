@@ -186,13 +186,13 @@ func (e *illustrator) proves(d Difference, doc any, to []place) (b []byte) {
 	if !errors.As(e.r.Validate(doc), &ve) {
 		return nil
 	}
-	at := ""
-	for _, p := range to {
-		if p.item >= 0 {
-			p.name = strconv.Itoa(p.item)
+	names := make([]string, len(to))
+	for i, p := range to {
+		if names[i] = p.name; p.item >= 0 {
+			names[i] = strconv.Itoa(p.item)
 		}
-		at += pointer([]string{p.name})
 	}
+	at := pointer(names)
 	last := d.Path[strings.LastIndexByte(d.Path, '/')+1:]
 	_, rule := keywords[last]
 	rule = rule && !slices.Contains([]string{"items", "additionalProperties", "not", "contains", "oneOf", "anyOf", "enum", "const"}, last) &&

@@ -137,7 +137,7 @@ func (c *comparison) spoken(w []subschema) (names, patterns []string) {
 func (c *comparison) demanded(w []subschema) []string {
 	var names []string
 	for _, n := range w {
-		names = append(names, n.texts("required")...)
+		names = append(names, n.demanded()...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -251,7 +251,7 @@ func (c *comparison) added(path, name string, was *subschema, r subschema) {
 	if was != nil && !was.has("properties") && !was.has("required") && !r.has("required") && len(was.keywords()) == 0 {
 		return
 	}
-	if !slices.Contains(r.texts("required"), name) {
+	if !slices.Contains(r.demanded(), name) {
 		c.tell("OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL", path, "{reader} also knows %q, which {writer} never holds", name)
 	}
 }
@@ -311,7 +311,7 @@ func (c *comparison) plainMember(r subschema, name string) []subschema {
 
 func (c *comparison) required(path string, w []subschema, was *subschema, r subschema) {
 	has := c.demanded(w)
-	for _, name := range r.texts("required") {
+	for _, name := range r.demanded() {
 		if slices.Contains(has, name) {
 			continue
 		}
@@ -335,10 +335,10 @@ func (c *comparison) required(path string, w []subschema, was *subschema, r subs
 	if was == nil {
 		return
 	}
-	for _, name := range was.texts("required") {
+	for _, name := range was.demanded() {
 		_, here := r.member("properties", name)
 		_, before := was.member("properties", name)
-		if !slices.Contains(r.texts("required"), name) && (here || !before) && !r.has("$ref") {
+		if !slices.Contains(r.demanded(), name) && (here || !before) && !r.has("$ref") {
 			c.tell("REQUIRED_ATTRIBUTE_REMOVED", path+pointer([]string{"properties", name}), "{reader} does not demand %q", name)
 		}
 	}
@@ -351,12 +351,10 @@ func (c *comparison) fillsIn(r subschema, name string, s subschema) bool {
 	if !has || r.has("$ref") {
 		return false
 	}
-	for _, keyword := range []string{
+	if slices.ContainsFunc([]string{
 		"maxProperties", "propertyNames", "dependencies", "dependentRequired", "dependentSchemas", "if", "not", "allOf", "anyOf", "oneOf",
-	} {
-		if r.has(keyword) {
-			return false
-		}
+	}, r.has) {
+		return false
 	}
 	rules, _ := c.memberOf([]subschema{r}, name)
 	return !slices.ContainsFunc(rules, func(n subschema) bool {
@@ -528,7 +526,7 @@ func (c *comparison) propertyNames(path string, w []subschema, r subschema) {
 	}
 	for _, name := range names {
 		from, _ := c.memberOf(w, name)
-		if fits, sure := s.accepts(name); !(fits && sure) && !c.impossible(from) {
+		if fits, sure := s.accepts(name); (!fits || !sure) && !c.impossible(from) {
 			c.refuse("PROPERTY_NAMES_NARROWED", here, "{reader} does not allow members by the name %q", name)
 		}
 	}
@@ -665,8 +663,8 @@ func (c *comparison) renamed(path string, was, r subschema) {
 	old, fresh := was.written(), r.written()
 	before, _ := old["properties"].(object)
 	after, _ := fresh["properties"].(object)
-	gone := slices.DeleteFunc(slices.Sorted(maps.Keys(before)), func(name string) bool { return after[name] != nil || slices.Contains(was.texts("required"), name) })
-	come := slices.DeleteFunc(slices.Sorted(maps.Keys(after)), func(name string) bool { return before[name] != nil || slices.Contains(r.texts("required"), name) })
+	gone := slices.DeleteFunc(slices.Sorted(maps.Keys(before)), func(name string) bool { return after[name] != nil || slices.Contains(was.demanded(), name) })
+	come := slices.DeleteFunc(slices.Sorted(maps.Keys(after)), func(name string) bool { return before[name] != nil || slices.Contains(r.demanded(), name) })
 	for _, name := range gone {
 		s, ok := before[name].(object)
 		if !ok || s["type"] == nil {

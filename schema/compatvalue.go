@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/omninode-ai/omnibus/internal/jsonx"
 )
 
 // Kinds of values. A number is an integer or a fraction.
@@ -279,7 +277,7 @@ func (c *comparison) unlisted(path, keyword string, was *subschema, r subschema)
 		return func(v any) bool { return !slices.ContainsFunc(in, func(o any) bool { return equal(v, o) }) }
 	}
 	gained, lost := slices.ContainsFunc(after, has(before)), slices.ContainsFunc(before, has(after))
-	kind := ""
+	var kind string
 	switch {
 	case gained && lost:
 		kind = "ENUM_ARRAY_CHANGED"
@@ -596,21 +594,4 @@ func (c *comparison) sameTarget(a, b subschema, ref string, seen map[[2]string]b
 	x, ok := a.referred()
 	y, found := b.referred()
 	return ok && found && c.sameText(x, y, x.v, y.v, seen)
-}
-
-// plain writes a schema for comparing texts: without what says nothing of values.
-func plain(v object) string {
-	o := object{}
-	for name, member := range v {
-		switch name {
-		case "title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly":
-		default:
-			o[name] = member
-		}
-	}
-	b, err := jsonx.Marshal(o)
-	if err != nil {
-		return ""
-	}
-	return string(b)
 }
