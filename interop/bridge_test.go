@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,22 +38,10 @@ func TestTheBridgeAnswersPython(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Duration(all)*20*time.Millisecond)
 	t.Cleanup(cancel)
 	addrs := brokers(ctx, t)
-	binary := filepath.Join(t.TempDir(), "omnibus")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/omnibus")
-	build.Dir = ".."
-	run(ctx, t, build, nil)
+	binary := omnibus(ctx, t)
 	bridge := func() *process {
-		cmd := exec.CommandContext(ctx, binary, "run", "--roles", "services", "--services", "bridge", "-b", addrs, "--port-console", "0", "-o", "json")
-		cmd.Env = append(cmd.Environ(), "HOME="+t.TempDir(), "KAFKA_BOOTSTRAP_SERVERS=")
-		p := spawn(t, cmd)
-		for line := range p.lines {
-			if string(line) == "}" { // the end of what it tells when it is ready
-				p.ignore()
-				return p
-			}
-		}
-		t.Fatal("the bridge ended: ", p.end())
-		return nil
+		p, _ := role(ctx, t, binary, addrs, "--roles", "services", "--services", "bridge")
+		return p
 	}
 
 	first := bridge()

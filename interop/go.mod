@@ -8,6 +8,7 @@ require (
 	github.com/confluentinc/confluent-kafka-go/v2 v2.11.1
 	github.com/google/go-cmp v0.7.0
 	github.com/omninode-ai/omnibus v0.0.0
+	github.com/twmb/franz-go/pkg/sr v1.8.0
 )
 
 require (

@@ -16,7 +16,6 @@ import (
 	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/gen"
 	"github.com/omninode-ai/omnibus/schema"
-	"github.com/omninode-ai/omnibus/schemas"
 )
 
 // judged is a payload of an event type, and what its schemas say of it.
@@ -34,10 +33,7 @@ type judged struct {
 // replaced by others, and a member added to every object. The schemas, not the generator, say which of them are right.
 func judgedPayloads(t *testing.T) []judged {
 	t.Helper()
-	catalog, err := event.ReadCatalog(schemas.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := catalogue(t)
 	var out []judged
 	for spec := range catalog.All() {
 		consumer, producer := compiled(t, spec, schema.Consumer), compiled(t, spec, schema.Producer)
@@ -144,10 +140,7 @@ func mutate(v any, changed func(what string)) {
 // bus would send it.
 func TestPythonModels(t *testing.T) {
 	t.Parallel()
-	catalog, err := event.ReadCatalog(schemas.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := catalogue(t)
 	files, err := gen.Python(catalog)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,9 @@ type probed struct {
 	N    int    `json:"n"`
 }
 
+const probedSchema = `{"title":"Probed","type":"object","required":["name"],"properties":{"name":{"type":"string"},"n":{"type":"integer"}},` +
+	`"additionalProperties":false}`
+
 func (probed) EventTopic() event.Topic { return "omninode.interop.event.probed.v1" }
 
 // fixture is a cluster, a bus on it and a topic of the test's own for events of type probed.
@@ -47,23 +50,29 @@ func setUp(t *testing.T) (context.Context, fixture) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	f := fixture{
-		brokers: brokers(ctx, t),
-		topic:   "omninode.interop.event.probed_" + strings.ToLower(rand.Text()) + ".v1",
-	}
+	return ctx, setUpOn(ctx, t, brokers(ctx, t))
+}
+
+// setUpOn is setUp on a cluster that is there.
+func setUpOn(ctx context.Context, t *testing.T, addrs string, change ...func(*bus.Config)) fixture {
+	t.Helper()
+	f := fixture{brokers: addrs, topic: "omninode.interop.event.probed_" + strings.ToLower(rand.Text()) + ".v1"}
 	var err error
 	f.catalog, err = event.NewCatalog(event.Spec{
 		Topic:      probed{}.EventTopic(),
 		Version:    "1.0.0",
 		Key:        "name",
 		Partitions: partitions,
-		Schema: []byte(`{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"n":{"type":"integer"}},` +
-			`"additionalProperties":false}`),
+		Schema:     []byte(probedSchema),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.bus, err = bus.Open(ctx, f.config(bus.NoSchemaID))
+	cfg := f.config(bus.NoSchemaID)
+	for _, c := range change {
+		c(&cfg)
+	}
+	f.bus, err = bus.Open(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +84,7 @@ func setUp(t *testing.T) (context.Context, fixture) {
 	if _, err := f.bus.EnsureTopics(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return ctx, f
+	return f
 }
 
 // brokers returns the addresses in OMNIBUS_TEST_KAFKA, or those of an embedded broker for this test.

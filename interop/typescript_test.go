@@ -11,10 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omninode-ai/omnibus/event"
 	"github.com/omninode-ai/omnibus/internal/gen"
 	"github.com/omninode-ai/omnibus/internal/parts"
-	"github.com/omninode-ai/omnibus/schemas"
 )
 
 // said are the keywords that the types of TypeScript speak of.
@@ -23,10 +21,7 @@ var said = []string{"type", "required", "enum", "const", "additionalProperties",
 // TestTypeScript: the compiler takes every payload that publishers may send, and none that breaks a rule of which types speak.
 func TestTypeScript(t *testing.T) {
 	t.Parallel()
-	catalog, err := event.ReadCatalog(schemas.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := catalogue(t)
 	files, err := gen.TypeScript(catalog)
 	if err != nil {
 		t.Fatal(err)
