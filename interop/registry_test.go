@@ -33,6 +33,7 @@ func TestRegistry(t *testing.T) {
 		t.Fatal("it does not say where the registry is")
 	}
 	writable(ctx, t, told.Registry)
+	t.Run("curl", func(t *testing.T) { curl(t, told.Registry) })
 	t.Run("franz-go", func(t *testing.T) { franzGo(t, told.Registry) })
 	t.Run("confluent-kafka", func(t *testing.T) { confluent(t, addrs, told.Registry) })
 }
