@@ -17,15 +17,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/event"
+	"github.com/omninode-ai/omnibus/registry/client"
 	"github.com/omninode-ai/omnibus/schema"
 	"github.com/omninode-ai/omnibus/schemas"
+	"github.com/omninode-ai/omnibus/stack"
 )
 
 // TestRegistry: one registry, a process of its own, and who talks to it. There is one on a cluster, so they come one after the other.
 func TestRegistry(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	addrs := brokers(ctx, t)
 	_, told := role(ctx, t, omnibus(ctx, t), addrs, "--roles", "registry", "--port-registry", "0")
@@ -36,6 +39,7 @@ func TestRegistry(t *testing.T) {
 	t.Run("curl", func(t *testing.T) { curl(t, told.Registry) })
 	t.Run("franz-go", func(t *testing.T) { franzGo(t, told.Registry) })
 	t.Run("confluent-kafka", func(t *testing.T) { confluent(t, addrs, told.Registry) })
+	t.Run("ours", func(t *testing.T) { ours(t, addrs, told.Registry) })
 }
 
 // writable waits until the registry is the one on its cluster that writes.
@@ -254,7 +258,12 @@ func confluent(t *testing.T, addrs, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := setUpOn(ctx, t, addrs)
+	source, err := client.New(client.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	f := setUpOn(ctx, t, addrs, func(c *bus.Config) { c.Schemas = stack.Schemas{Registry: source} })
 	text, err := schema.Registrable([]byte(probedSchema))
 	if err != nil {
 		t.Fatal(err)
@@ -309,10 +318,69 @@ func confluent(t *testing.T, addrs, url string) {
 		t.Errorf("events that confluent-kafka reads (-want +got):\n%s", diff)
 	}
 
+	for _, e := range f.handleAll(ctx, t, 2*each) {
+		if e.Payload.Name != "x" || e.Envelope.Source.Service != "librdkafka" {
+			t.Errorf("our handler gets %+v", e.Envelope)
+		}
+	}
+
 	wrong := pythonProgram(ctx, t, "confluent_registry_publish.py", addrs, f.topic, url, "header")
 	wrong.Stdin = bytes.NewReader(lines(t, []record{{Key: []byte("k"), Value: []byte(`{"payload":{"n":"many"}}`)}}))
 	if out, err := wrong.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("'many' is not of type 'integer'")) && !bytes.Contains(out, []byte("'name' is a required property")) {
 		t.Errorf("an event that breaks its schema: %v\n%s", err, out)
+	}
+}
+
+// ours: the bus publishes in each form, and confluent-kafka and a handler of ours read it.
+func ours(t *testing.T, addrs, url string) {
+	ctx := t.Context()
+	c, err := sr.NewClient(sr.URLs(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := schema.Registrable([]byte(probedSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []bus.SchemaID{bus.HeaderSchemaID, bus.PrefixSchemaID} {
+		t.Run(string(form), func(t *testing.T) {
+			source, err := client.New(client.Config{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(source.Close)
+			f := setUpOn(ctx, t, addrs, func(c *bus.Config) { c.Schemas, c.SchemaID = stack.Schemas{Registry: source}, form })
+			if _, err := c.CreateSchema(ctx, f.topic+"-value", valueSchema(string(text))); err != nil {
+				t.Fatal(err)
+			}
+			const n = 20
+			var outgoing []bus.Outgoing
+			for i := range n {
+				outgoing = append(outgoing, bus.Outgoing{Payload: probed{Name: fmt.Sprint("key-", i%3), N: i}})
+			}
+			if _, err := f.bus.PublishAll(ctx, outgoing...); err != nil {
+				t.Fatal(err)
+			}
+			seen := map[float64]bool{}
+			for line := range bytes.Lines(run(ctx, t, pythonProgram(ctx, t, "confluent_registry_consume.py", addrs, f.topic, url, "readers-"+f.topic, strconv.Itoa(n)), nil)) {
+				var v any
+				if err := json.Unmarshal(line, &v); err != nil {
+					t.Fatal(err)
+				}
+				seen[number(v)] = true
+			}
+			if len(seen) != n {
+				t.Errorf("confluent-kafka read %d of %d events", len(seen), n)
+			}
+			for _, r := range f.scan(ctx, t) {
+				if plain := r.Value[0] == '{'; plain != (form == bus.HeaderSchemaID) {
+					t.Errorf("the value begins with %x", r.Value[:1])
+				}
+			}
+			if got := f.handleAll(ctx, t, n); len(got) != n {
+				t.Errorf("we read %d of %d events", len(got), n)
+			}
+		})
 	}
 }
 
