@@ -99,7 +99,7 @@ func defects() command {
 }
 
 // withoutBroker are tests of interop that are the same on every broker.
-const withoutBroker = "^Test(PythonModels|TypeScript)$"
+const withoutBroker = "^Test(PythonModels|TypeScript|TypesPage)$"
 
 func interopTests(flags ...string) command {
 	args := append([]string{"test", "-count=1", "-timeout=5m", "-parallel=4"}, flags...)

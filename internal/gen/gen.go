@@ -1,5 +1,6 @@
-// Package gen writes the Go contracts: from the schema of every event a struct that knows its topic. The same catalogue
-// gives the same bytes.
+// Package gen writes the types of every event: Go structs that know their topic, pydantic models, TypeScript. One model of the
+// schemas (model.go, resolve.go) serves a writer for each language, which says in a comment what its types cannot. The same
+// catalogue gives the same bytes.
 package gen
 
 import (
