@@ -22,7 +22,7 @@ type def struct {
 	AdditionalProperties json.RawMessage   `json:"additionalProperties"`
 	Items                *def              `json:"items"`
 	Enum                 []json.RawMessage `json:"enum"`
-	ExtensibleEnum       bool              `json:"x-extensible-enum"` // readers take other values too
+	ExtensibleEnum       json.RawMessage   `json:"x-extensible-enum"` // true, or the known values
 	Const                json.RawMessage   `json:"const"`
 	Format               string            `json:"format"`
 	AnyOf                json.RawMessage   `json:"anyOf"`
@@ -148,6 +148,11 @@ func (d *def) allowed() []json.RawMessage {
 	return d.Enum
 }
 
+// extensible reports whether readers take other values than those of the enum.
+func (d *def) extensible() bool {
+	return string(d.ExtensibleEnum) == "true" || jsonx.Value(d.ExtensibleEnum).Kind() == '['
+}
+
 // texts are the values of an enum of strings, or nil.
 func (d *def) texts() []string {
 	var out []string
@@ -206,7 +211,7 @@ func (d *def) shape() string {
 func (d *def) rules() string {
 	var b strings.Builder
 	d.writeShape(&b, func(d *def) {
-		fmt.Fprintf(&b, " %s %s %t %s %s %q", d.Enum, d.Const, d.ExtensibleEnum, d.MinLength, d.MaxLength, d.Pattern)
+		fmt.Fprintf(&b, " %s %s %t %s %s %q", d.Enum, d.Const, d.extensible(), d.MinLength, d.MaxLength, d.Pattern)
 		fmt.Fprintf(&b, " %s %s %s %s %s", d.Minimum, d.Maximum, d.ExclusiveMinimum, d.ExclusiveMaximum, d.MultipleOf)
 		fmt.Fprintf(&b, " %s %s %s %s", d.MinItems, d.MaxItems, d.AnyOf, d.OneOf)
 		for _, name := range d.unknown() {

@@ -240,7 +240,7 @@ func (m *pythonModule) nestedType(b *bytes.Buffer, n *nested) {
 			quoted = append(quoted, strconv.Quote(v))
 		}
 		list := strings.Join(quoted, ", ")
-		if n.def.ExtensibleEnum {
+		if n.def.extensible() {
 			fmt.Fprintf(b, "%s = Annotated[Literal[%s] | %s, %s(%s)]\n", n.name, list, m.helper("Text"), m.helper("known"), list)
 			return
 		}

@@ -22,6 +22,7 @@ var shop = map[string]string{
 			"count":{"type":"integer","minimum":1,"exclusiveMaximum":100,"multipleOf":1},"price":{"type":"number","minimum":0.5,"multipleOf":0.01},
 			"gift":{"type":"boolean"},"at":{"type":"string","format":"date-time"},"email":{"type":"string","format":"email","maxLength":100},
 			"phone":{"type":"string","pattern":"^\\+?\\d{3,20}$"},"class":{"type":"string","enum":["first","second"]},
+			"colour":{"type":"string","enum":["red"],"x-extensible-enum":["red","blue"]},
 			"code-2":{"type":"string","pattern":"^[A-Z]{2}$"},"code_2":{"type":"string","pattern":"\\bx"},"model_dump":{"type":"string"},
 			"payment":{"type":"string","enum":["cash","card"],"x-extensible-enum":true,"deprecated":true,"description":"How it is paid."},
 			"level":{"type":"integer","enum":[1,2]},"share":{"type":"number","enum":[0.5,1]},"fixed":{"const":true},"maybe":{"enum":["a",null]},

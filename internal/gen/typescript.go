@@ -250,7 +250,7 @@ func typeScriptValues(d *def) (typ string, whole bool) {
 			values = append(values, string(v))
 		}
 	}
-	if d.ExtensibleEnum {
+	if d.extensible() {
 		values = append(values, "(string & {})") // readers take values that later versions add, editors still offer these
 	}
 	return strings.Join(values, " | "), true
