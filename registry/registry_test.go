@@ -37,6 +37,7 @@ type client struct {
 	url  string
 	http *http.Client
 	stop func() error // ends the registry
+	as   string       // who asks; empty: nobody in particular
 }
 
 func listen(t testing.TB) net.Listener {
@@ -114,6 +115,9 @@ func (c *client) do(method, path, body string) (int, string) {
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	}
+	if c.as != "" {
+		req.SetBasicAuth(c.as, c.as+"-secret")
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

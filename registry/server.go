@@ -177,6 +177,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	case rt == nil:
 		return nil, failed(404, "HTTP 404 Not Found")
 	}
+	if !s.ours(r) {
+		return nil, failed(40301, "requests of pages of other sites are refused")
+	}
 	req := &request{Request: r, s: s, names: names, query: r.URL.Query()}
 	action := rt.action
 	if action == Delete && req.flag("permanent") {
@@ -197,6 +200,24 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 		}
 	}
 	return rt.handle(req)
+}
+
+// ours refuses what a browser sends on behalf of a page of another site: it names that site, or reaches a loopback address by another
+// name than its own.
+func (s *Server) ours(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host {
+		return false
+	}
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || !at.IP.IsLoopback() || s.opts.Authorize != nil {
+		return true
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // read reads the body. What says that it is not JSON is refused: the page of another site can send that from a browser, and JSON not.

@@ -3,6 +3,7 @@ package stack_test
 import (
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,6 +72,43 @@ func TestStackRegistersTheCatalogueOnce(t *testing.T) {
 			t.Errorf("the second start changed what is registered (-first +second):\n%s", diff)
 		}
 		t.Logf("again after %v", info.Took)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAStoredVersionThatDoesNotFitIsReportedAndStopsNothing(t *testing.T) {
+	cfg := config()
+	cfg.Broker.Dir = filepath.Join(t.TempDir(), "kafka")
+	cfg.Registry = &stack.Registry{Addr: "127.0.0.1:0"}
+	const subject = "omninode.bridge.request.stamp.v1-value"
+	err := whileUp(t, cfg, func(info stack.Info) {
+		if all := listed(t, info.Registry); len(all) > 0 {
+			t.Errorf("registered unasked: %v", all)
+		}
+		var answer struct {
+			Code int `json:"error_code"`
+		}
+		body := `{"schemaType":"JSON","schema":"{\"type\":\"string\"}"}`
+		for range 200 { // until it may write
+			if status := call(t, http.MethodPost, info.Registry+"/subjects/"+subject+"/versions", body, &answer); status == http.StatusOK {
+				return
+			}
+		}
+		t.Errorf("not registered: %+v", answer)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Registry.Catalogue = true
+	err = whileUp(t, cfg, func(info stack.Info) {
+		if len(info.Unregistered) != 1 || !strings.HasPrefix(info.Unregistered[0], subject+": Schema being registered is incompatible") {
+			t.Errorf("reported: %v", info.Unregistered)
+		}
+		if all := listed(t, info.Registry); len(all) != contracts.Catalog().Len() {
+			t.Errorf("%d subjects, want %d", len(all), contracts.Catalog().Len())
+		}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,9 @@ func runRun(ctx context.Context, a *app, o runOptions) error {
 		}
 	}
 	if slices.Contains(o.roles, roleRegistry) {
-		sc.Registry = &stack.Registry{Addr: at[1], Version: buildVersion()}
+		if sc.Registry, err = a.registryServer(at[1]); err != nil {
+			return err
+		}
 	}
 	a.logTo(a.err)
 	if sc.Bus, err = a.busConfig("omnibus"); err != nil {

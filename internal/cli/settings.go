@@ -56,6 +56,7 @@ func settingTable() []setting {
 		{env: "OMNIBUS_PORT_KAFKA", key: "port_kafka", flag: "port-kafka", fallback: "9092", doc: "port of the embedded broker"},
 		{env: "OMNIBUS_PORT_CONSOLE", key: "port_console", flag: "port-console", fallback: "8050", doc: "port of /livez and /readyz"},
 		{env: "OMNIBUS_PORT_REGISTRY", key: "port_registry", flag: "port-registry", fallback: "8084", doc: "port of the schema registry"},
+		{env: "OMNIBUS_REGISTRY_USERS_FILE", key: "registry_users_file", doc: "file of those who may use the schema registry; empty is everybody"},
 		{env: "OMNIBUS_OUTPUT", key: "output", flag: "output", doc: "how to print, see --output"},
 		{env: "OMNIBUS_TIMEOUT", key: "timeout", flag: "timeout", fallback: "10s", doc: "how long a command waits for the bus"},
 		{env: "OMNIBUS_TZ", key: "tz", flag: "tz", fallback: "local", doc: "zone of printed times: local, utc or a name"},

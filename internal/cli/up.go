@@ -16,6 +16,7 @@ import (
 	"github.com/omninode-ai/omnibus/broker"
 	"github.com/omninode-ai/omnibus/bus"
 	"github.com/omninode-ai/omnibus/internal/jsonx"
+	"github.com/omninode-ai/omnibus/registry"
 	"github.com/omninode-ai/omnibus/stack"
 )
 
@@ -148,7 +149,11 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 	var failed error
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	schemas := &stack.Registry{Addr: at[2], Catalogue: true, Version: buildVersion()}
+	schemas, err := a.registryServer(at[2])
+	if err != nil {
+		return err
+	}
+	schemas.Catalogue = true
 	err = stack.Run(running, stack.Config{Bus: cfg, Broker: br, Services: services, HTTP: console, Registry: schemas, Logger: a.log}, func(info stack.Info) {
 		a.reportStart(info)
 		state := runState{
@@ -176,6 +181,24 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 		return nil // being told to stop is how it ends
 	}
 	return err
+}
+
+// registryServer is the schema registry to run at addr.
+func (a *app) registryServer(addr string) (*stack.Registry, error) {
+	r := &stack.Registry{Addr: addr, Version: buildVersion()}
+	s := a.settings.get("OMNIBUS_REGISTRY_USERS_FILE")
+	if s.value == "" {
+		return r, nil
+	}
+	b, err := os.ReadFile(a.path(s.value))
+	if err != nil {
+		return nil, cannotRead(s.value, err)
+	}
+	if r.Authorize, err = registry.Users(b); err != nil {
+		return nil, fail(codeSettings, "%s is not a file of users", clip(s.value, 200)).at("setting", "%s (from %s)", s.env, s.origin).
+			because("%s", err.Error()).fix("lines of the form name:role:hash; the role is reader, writer or admin")
+	}
+	return r, nil
 }
 
 // reportStart says what people should know about the start.
