@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,20 +44,21 @@ func told(s *state) string {
 		b, err := jsonx.Marshal(v)
 		return fmt.Sprint(string(b), err)
 	}
-	out := fmt.Sprintln("max", s.maxID, plain(s.configs), plain(s.modes))
+	var out strings.Builder
+	fmt.Fprintln(&out, "max", s.maxID, plain(s.configs), plain(s.modes))
 	for _, name := range s.names("", all) {
 		for _, v := range s.versions(name, all) {
-			out += fmt.Sprintln(name, v.number, v.id, v.deleted, v.text, plain(v.entity()), s.referrers(name, v.number, live), len(s.uses(v.id, all)) == v.uses)
+			fmt.Fprintln(&out, name, v.number, v.id, v.deleted, v.text, plain(v.entity()), s.referrers(name, v.number, live), len(s.uses(v.id, all)) == v.uses)
 		}
 	}
 	for guid, list := range s.guids {
 		for _, c := range list {
 			if s.ids[c.id] != c {
-				out += fmt.Sprintln("lost", guid)
+				fmt.Fprintln(&out, "lost", guid)
 			}
 		}
 	}
-	return out
+	return out.String()
 }
 
 // A state comes from the log alone: who reads it from the start, before or after a compaction, has the same. No id is given twice,

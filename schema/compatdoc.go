@@ -26,7 +26,7 @@ type compared struct {
 // readCompared reads b and checks that it is JSON Schema. Without $schema it is 2020-12, or draft-07 where it uses what only
 // that has.
 func readCompared(b []byte, name string) (*compared, error) {
-	tree, err := jsonx.Tree(b, jsonx.Limits{Depth: maxDepth, Bytes: maxSchemaBytes})
+	tree, err := readSchema(b)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,11 @@ func readCompared(b []byte, name string) (*compared, error) {
 		return nil, err
 	}
 	d := newDocument(c, root)
-	if _, err := d.compile(""); err != nil {
+	s, err := d.compile("")
+	if err == nil {
+		err = affordable(s)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -134,8 +138,6 @@ type document struct {
 	lists    map[string][]subschema // what has been listed before, by pointer and keyword
 }
 
-const comparedURL = "urn:omnibus:compared"
-
 func newDocument(c *compared, root any) *document {
 	d := &document{compared: c, root: root, written: root, places: map[string]bool{}, compiled: map[string]*jsonschema.Schema{}, lists: map[string][]subschema{}}
 	d.settle()
@@ -216,12 +218,12 @@ func (d *document) compile(at string) (s *jsonschema.Schema, err error) {
 		}
 		c.AssertFormat()
 		c.UseLoader(noLoader{})
-		if err := c.AddResource(comparedURL, d.root); err != nil {
+		if err := c.AddResource(documentURL, d.root); err != nil {
 			return nil, fmt.Errorf("compile schema: %w", err)
 		}
 		d.compiler = c
 	}
-	url := comparedURL
+	url := documentURL
 	if at != "" {
 		url += "#" + fragment(at)
 	}

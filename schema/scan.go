@@ -32,6 +32,9 @@ type oracle struct {
 // maxDepth is how deep a value may nest.
 const maxDepth = 64
 
+// documentURL is where a schema is taken to be from: with a path, so that a relative reference is one to elsewhere.
+const documentURL = "omnibus://schema/this"
+
 // Parse compiles the JSON Schema b (2020-12 unless it says otherwise). Formats are asserted, patterns are RE2, and a
 // reference that leaves the document is an error.
 func Parse(b []byte) (s *Schema, err error) {
@@ -40,16 +43,15 @@ func Parse(b []byte) (s *Schema, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
 	}
-	const url = "omnibus://schema/this" // with a path, so that a relative reference is one to elsewhere
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	c.UseLoader(noLoader{})
-	if err := c.AddResource(url, doc); err != nil {
+	if err := c.AddResource(documentURL, doc); err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
 	}
 	s = new(Schema)
-	exact, err := c.Compile(url)
+	exact, err := c.Compile(documentURL)
 	var invalid *jsonschema.SchemaValidationError
 	var ve *jsonschema.ValidationError
 	var elsewhere *jsonschema.LoadURLError

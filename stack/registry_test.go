@@ -27,7 +27,7 @@ func listed(t *testing.T, url string) (all []struct {
 	if res.status != http.StatusOK {
 		t.Fatalf("/schemas answers %d %s", res.status, res.body)
 	}
-	if err := jsonx.Unmarshal([]byte(res.body), &all); err != nil {
+	if err := jsonx.Unmarshal(res.body, &all); err != nil {
 		t.Fatal(err)
 	}
 	return all

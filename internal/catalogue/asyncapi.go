@@ -164,6 +164,13 @@ func message(e Entry) object {
 	if e.Key != "" {
 		key["description"] = "Events of one key stay in order: it is the payload's " + e.Key + "."
 	}
+	binding := object{"key": key, "bindingVersion": bindingVersion}
+	switch e.Wire { // what is left to the bus may be without a schema id
+	case "header":
+		binding["schemaIdLocation"] = "header"
+	case "prefix":
+		binding["schemaIdLocation"], binding["schemaIdPayloadEncoding"] = "payload", "confluent"
+	}
 	m := object{
 		"name":        string(e.Topic),
 		"title":       e.Title,
@@ -171,7 +178,7 @@ func message(e Entry) object {
 		"contentType": "application/json",
 		"payload":     object{"schemaFormat": payloadFormat, "schema": ref("components", "schemas", string(e.Topic))},
 		"traits":      []any{ref("components", "messageTraits", "event")},
-		"bindings":    object{"kafka": object{"key": key, "schemaIdLocation": "header", "bindingVersion": bindingVersion}},
+		"bindings":    object{"kafka": binding},
 		"x-version":   e.Version,
 	}
 	var examples []any

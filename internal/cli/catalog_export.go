@@ -120,7 +120,7 @@ func runCatalogExport(a *app, what string, o catalogExportOptions) error {
 			return err
 		}
 	}
-	b = append(b[:len(b):len(b)], '\n')
+	b = append(slices.Clip(b), '\n')
 	if b[len(b)-2] == '\n' {
 		b = b[:len(b)-1]
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +96,7 @@ func runSchemaPull(ctx context.Context, a *app, o schemaPullOptions, patterns []
 	return a.print(doc, func() error {
 		t := newTable("FILE", "SUBJECT", "VERSION#", "ID#", "RESULT")
 		for _, f := range doc.Files {
-			t.add(f.File, f.Subject, fmt.Sprint(f.Version), fmt.Sprint(f.ID), f.Result)
+			t.add(f.File, f.Subject, strconv.Itoa(f.Version), strconv.Itoa(f.ID), f.Result)
 		}
 		return a.printTable(t)
 	})

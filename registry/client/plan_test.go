@@ -3,7 +3,6 @@ package client_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -29,7 +28,7 @@ func refusing(h http.Handler, refused string) http.Handler {
 			return
 		}
 		if bytes.Contains(body, []byte(refused)) && r.URL.Path == "/compatibility/subjects/"+subject+"/versions" {
-			fmt.Fprint(w, `{"is_compatible":false,"messages":["TYPE_NARROWED at #"]}`)
+			_, _ = io.WriteString(w, `{"is_compatible":false,"messages":["TYPE_NARROWED at #"]}`)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
