@@ -75,6 +75,7 @@ func documents() map[string]any {
 		"repair":          repairDoc{},
 		"run":             runDoc{},
 		"schema.check":    schemaCheckDoc{},
+		"schema.diff":     schemaDiffDoc{},
 		"schema.gen":      schemaGenDoc{},
 		"schema.lint":     schemaLintDoc{},
 		"schema.usage":    schemaUsageDoc{},

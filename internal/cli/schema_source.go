@@ -143,7 +143,7 @@ func (a *app) against(text string) (schemaSource, error) {
 		if kind == "tag" {
 			ref = "refs/tags/" + rest
 		}
-		return gitSource{a: a, text: text, ref: ref}, nil
+		return gitSource{a: a, flag: "--against ", text: text, ref: ref}, nil
 	case "dir":
 		st, err := os.Stat(a.path(rest))
 		switch {
@@ -208,6 +208,7 @@ func ofFiles(all []govern.Past, files []govern.File) []govern.Past {
 // gitSource is what the files were in the repository that they are in.
 type gitSource struct {
 	a         *app
+	flag      string // that names it, with a space behind it; "": an argument does
 	text, ref string
 }
 
@@ -254,11 +255,11 @@ func (s gitSource) open(ctx context.Context, root schemaRoot, transitive bool) (
 	repo, err := git.Open(ctx, cmp.Or(root.dir, "."), environ)
 	switch {
 	case errors.Is(err, git.ErrNotRepository):
-		return nil, "", fail(codeAgainst, "--against %s is nothing to compare with", clip(s.text, 100)).
-			because("%s is not in a git repository", root.name).fix("--against dir:PATH").fix("omnibus schema check DIR of a repository")
+		return nil, "", fail(codeAgainst, "%s%s is nothing to compare with", s.flag, clip(s.text, 100)).
+			because("%s is not in a git repository", root.name).fix("%s", s.instead()).fix("do it in a repository")
 	case errors.Is(err, git.ErrNoProgram):
-		return nil, "", fail(codeAgainst, "--against %s is nothing to compare with", clip(s.text, 100)).
-			because("the program git is not installed").fix("install git").fix("--against dir:PATH")
+		return nil, "", fail(codeAgainst, "%s%s is nothing to compare with", s.flag, clip(s.text, 100)).
+			because("the program git is not installed").fix("install git").fix("%s", s.instead())
 	case err != nil:
 		return nil, "", s.failed(err)
 	}
@@ -287,6 +288,14 @@ func (s gitSource) open(ctx context.Context, root schemaRoot, transitive bool) (
 	return repo, commit, nil
 }
 
+// instead is what needs no repository.
+func (s gitSource) instead() string {
+	if s.flag == "" {
+		return "name a file"
+	}
+	return s.flag + "dir:PATH"
+}
+
 // states reads contents.
 func (s gitSource) states(ctx context.Context, repo *git.Repo, root schemaRoot, blobs []git.Blob) ([]govern.State, error) {
 	blobs = slices.DeleteFunc(blobs, func(b git.Blob) bool { return !strings.HasSuffix(b.Path, ".json") || b.ID == "" })
@@ -311,5 +320,5 @@ func (s gitSource) failed(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fail(codeAgainst, "--against %s cannot be read", clip(s.text, 100)).because("%s", err).fix("git status says whether the repository is well")
+	return fail(codeAgainst, "%s%s cannot be read", s.flag, clip(s.text, 100)).because("%s", err).fix("git status says whether the repository is well")
 }
