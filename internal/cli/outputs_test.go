@@ -78,6 +78,8 @@ func documents() map[string]any {
 		"schema.diff":     schemaDiffDoc{},
 		"schema.gen":      schemaGenDoc{},
 		"schema.lint":     schemaLintDoc{},
+		"schema.list":     schemaListDoc{},
+		"schema.show":     schemaShowDoc{},
 		"schema.usage":    schemaUsageDoc{},
 		"selftest":        selftestDoc{},
 		"status":          statusDoc{},

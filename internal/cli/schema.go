@@ -8,6 +8,8 @@ omnibus schema check --against git:main
 omnibus schema diff omninode.codegen.request.validate.v1
 omnibus schema plan
 omnibus schema gen --check`,
+		newSchemaListCmd(a),
+		newSchemaShowCmd(a),
 		newSchemaLintCmd(a),
 		newSchemaCheckCmd(a),
 		newSchemaDiffCmd(a),
