@@ -62,16 +62,18 @@ func newSchemaCheckCmd(a *app) *cobra.Command {
   git:REF         a branch, tag or commit of the repository that the files are in, and everything that they were on the way to it
   tag:NAME        the same of a tag
   dir:PATH        another directory
+  registry[:URL]  every version that is registered of the event types, as schemas of whole events
 
 Every change is held against the roles: producers are closed, consumers are open. What an earlier change broke, and somebody let pass,
-is not told again. Nothing is read from the network.`,
+is not told again. Only registry reads from the network.`,
 		Example: `omnibus schema check --against git:main
 omnibus schema check schemas/events --against tag:v1.4.0 -o github
-omnibus schema check --against dir:../released --explain`,
+omnibus schema check --against dir:../released --explain
+omnibus schema check --against registry`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runSchemaCheck(cmd.Context(), a, o, args) },
 	}, formatText, formatJSON, formatJUnit, formatGitHub)
 	f := cmd.Flags()
-	f.StringVar(&o.against, "against", "", "what the files were, `source`: git:REF, tag:NAME or dir:PATH")
+	f.StringVar(&o.against, "against", "", "what the files were, `source`: git:REF, tag:NAME, dir:PATH or registry[:URL]")
 	f.StringVar(&o.level, "level", "FULL_TRANSITIVE", "who must be able to read whom, `level`: NONE, BACKWARD, FORWARD or FULL, and each with _TRANSITIVE")
 	f.StringVar(&o.policy, "policy", "ROLE", "how schemas are compared, `policy`: ROLE, STRICT or LENIENT")
 	f.StringVar(&o.waivers, "waivers", waiversFile, "what may pass, and why, `file`")

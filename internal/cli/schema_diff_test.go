@@ -89,3 +89,37 @@ func TestSchemaDiffOfFiles(t *testing.T) {
 	contains(t, "two files", squeezed(s.must(t, "", "schema", "diff", "a.json", "b.json", "--policy", "STRICT")), "TYPE_CHANGED #/properties/n breaks breaks")
 	check(t, wrong{exit: 7, code: "OMB-0705", says: "type", advice: "schema lint"}, s.run(t.Context(), "", "schema", "diff", "a.json", "c.json"))
 }
+
+func TestSchemaCheckAgainstTheRegistry(t *testing.T) {
+	s := inShop(t)
+	line := []string{"schema", "check", "events", "--against", "registry"}
+	contains(t, "nothing registered", s.must(t, "", line...), "a new schema")
+	s.must(t, "", "schema", "register", "--all")
+	if out := s.must(t, "", line...); out != "" {
+		t.Errorf("as it is registered:\n%s", out)
+	}
+	s.change(t, func(schema map[string]any) { member(schema, "hint", false) })
+	contains(t, "harmless", s.must(t, "", line...), "quality_snapshot.v1.json:", ": ok: ", "hint")
+	s.must(t, "", "schema", "register", snapshot)
+	s.change(t, func(schema map[string]any) { member(schema, "zeal", true) })
+	for _, against := range []string{"registry", "registry:" + s.variable(t, "SCHEMA_REGISTRY_URL")} {
+		r := s.run(t.Context(), "", "schema", "check", "events", "--against", against)
+		check(t, wrong{exit: 7, code: "OMB-0708", says: "2 earlier versions", advice: "as the findings say", out: r.out}, r)
+		contains(t, "breaking", r.out, ": error: #/properties/zeal the newer schema demands", "of "+snapshot+"-value@2")
+		if strings.Contains(r.out, ":1:1: error") || strings.Contains(r.out, "/properties/payload") {
+			t.Errorf("it is not in the file:\n%s", r.out)
+		}
+	}
+}
+
+// variable is the value of a variable of the environment.
+func (s shell) variable(t *testing.T, name string) string {
+	t.Helper()
+	for _, v := range s.env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	t.Fatalf("no variable %s", name)
+	return ""
+}

@@ -130,7 +130,7 @@ type schemaSource interface {
 // against reads the value of --against.
 func (a *app) against(text string) (schemaSource, error) {
 	kind, rest, _ := strings.Cut(text, ":")
-	kinds := []string{"git", "tag", "dir"}
+	kinds := []string{"git", "tag", "dir", "registry"}
 	bad := func(why string, args ...any) *failure {
 		return fail(codeAgainst, "--against %s is nothing to compare with", cmp.Or(clip(text, 100), `""`)).because(why, args...)
 	}
@@ -155,10 +155,12 @@ func (a *app) against(text string) (schemaSource, error) {
 			return nil, bad("it is not a directory").fix("name a directory of schema files (*.json)")
 		}
 		return dirSource{a: a, name: rest}, nil
+	case "registry":
+		return registrySource{a: a, url: rest}, nil
 	case "":
 		return nil, bad("it says what the files were").fix("--against git:main").fix("--against dir:PATH")
 	}
-	f := bad("it begins with none of git:, tag: and dir:")
+	f := bad("it begins with none of git:, tag:, dir: and registry")
 	if found := near.Names(kind, kinds); len(found) > 0 && rest != "" {
 		return nil, f.fix("did you mean %s:%s?", found[0], rest)
 	}

@@ -123,6 +123,7 @@ func wrongInputs() []wrong {
 		{name: "check against a misspelt kind", line: cmdline("schema check . --against gti:main"), exit: 2, code: "OMB-0214", says: "begins with none of git:", advice: "did you mean git:main?"},
 		{name: "check against a flag of git", line: cmdline("schema check . --against git:--all"), exit: 2, code: "OMB-0214", says: "is not the name of a branch", advice: "--against git:main"},
 		{name: "check against no directory", line: cmdline("schema check . --against dir:none"), exit: 2, code: "OMB-0214", says: "no such file", advice: "directory of schema files"},
+		{name: "check against no registry", line: cmdline("schema check . --against registry:nowhere"), exit: 2, code: "OMB-0214", says: "not the address of a registry", advice: "registry:http://HOST"},
 		{name: "check outside of a repository", line: cmdline("schema check . --against git:main"), env: []string{"GIT_CEILING_DIRECTORIES=/"}, exit: 2, code: "OMB-0214", says: "is not in a git repository", advice: "--against dir:PATH"},
 		{name: "check of nothing", line: cmdline("schema check --against git:main"), exit: 2, code: "OMB-0204", says: "no directory schemas", advice: "omnibus schema check DIR"},
 		{name: "check of what is not there", line: cmdline("schema check none --against git:main"), exit: 2, code: "OMB-0209", says: "no such file", advice: "check the name"},

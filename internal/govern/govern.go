@@ -23,6 +23,8 @@ type File struct {
 // Past is what a schema was before.
 type Past struct {
 	Name     string    // where its file is, or was
+	Topic    string    // of its events; "": what the newest release says
+	Whole    bool      // the releases are schemas of whole events, as registries keep them
 	Gone     bool      // it was removed before the state that is compared with
 	Releases []Release // the newest first
 }
@@ -153,8 +155,8 @@ func (r *reviewer) succession() {
 
 // id is what its states have in common.
 func (p *Past) id() string {
-	if len(p.Releases) == 0 {
-		return p.Name
+	if p.Topic != "" || len(p.Releases) == 0 {
+		return cmp.Or(p.Topic, p.Name)
 	}
 	return Identity(p.Name, p.Releases[0].Text)
 }
@@ -200,6 +202,7 @@ func describe(text []byte) about {
 type review struct {
 	*reviewer
 	file     File
+	next     []byte // what is compared: the text of the file, or the schema of the whole event where the past is one of those
 	places   schema.Places
 	now, was about
 	past     *Past
@@ -207,20 +210,31 @@ type review struct {
 }
 
 func (r *reviewer) file(f File, p *Past, all map[string]*Past) {
-	v := review{reviewer: r, file: f, places: schema.PlacesOf(f.Text), now: describe(f.Text), past: p}
+	v := review{reviewer: r, file: f, next: f.Text, places: schema.PlacesOf(f.Text), now: describe(f.Text), past: p}
 	if p == nil || len(p.Releases) == 0 {
 		r.report.Changed++
 		v.add(Finding{Severity: OK, Rule: RuleAdded, Message: "a new schema" + v.successor(all)}, "")
 		return
 	}
 	head := p.Releases[0]
-	if string(head.Text) == string(f.Text) && !p.Gone {
+	if p.Whole {
+		var err error
+		if v.next, err = schema.Registrable(f.Text); err != nil {
+			r.report.Changed++
+			v.unreadable(err, head)
+			return
+		}
+	}
+	if string(head.Text) == string(v.next) && !p.Gone {
 		return
 	}
 	r.report.Changed++
 	v.was = describe(head.Text)
+	if p.Whole {
+		v.was.producers = v.now.producers // a registry does not know them
+	}
 	found := len(r.report.Findings)
-	if v.differences(head) {
+	if v.differences(head) && !p.Whole { // what a file has to say is not registered
 		v.renames(head)
 		v.version(head)
 	}
@@ -251,7 +265,7 @@ func (v *review) add(f Finding, pointer string) {
 
 // differences adds what the change does to readers and writers of the versions before, and reports whether it could be told.
 func (v *review) differences(head Release) bool {
-	changes, err := schema.Compare(head.Text, v.file.Text, v.Policy)
+	changes, err := schema.Compare(head.Text, v.next, v.Policy)
 	if err != nil {
 		v.unreadable(err, head)
 		return false
@@ -260,7 +274,7 @@ func (v *review) differences(head Release) bool {
 	older := v.older()
 	v.report.Versions += len(older)
 	for i, version := range older {
-		verdict, err := schema.Check(v.file.Text, []schema.Version{version}, v.Level, v.Policy)
+		verdict, err := schema.Check(v.next, []schema.Version{version}, v.Level, v.Policy)
 		if err != nil { // an old version that is no schema binds nobody
 			v.add(Finding{
 				Severity: Warning, Rule: RuleUnread, Against: v.label(version.Number), Message: "the version " + v.label(version.Number) + " cannot be compared with: " + err.Error(),
@@ -279,7 +293,7 @@ func (v *review) differences(head Release) bool {
 			}
 			known[k] = true
 			v.breaks++
-			v.breaking(d, version)
+			v.breaking(v.ofFile(d), version)
 		}
 	}
 	v.harmless(changes, known)
@@ -290,9 +304,10 @@ func (v *review) differences(head Release) bool {
 func (v *review) harmless(changes []schema.Difference, known map[difference]bool) {
 	told := map[string]int{} // path → its finding
 	for d := range known {
-		told[d.path] = -1
+		told[v.path(d.path)] = -1
 	}
 	for _, d := range changes {
+		d = v.ofFile(d)
 		at := strings.TrimPrefix(d.Path, "#")
 		i, ok := told[d.Path]
 		switch {
@@ -304,6 +319,23 @@ func (v *review) harmless(changes []schema.Difference, known map[difference]bool
 			v.report.Findings[i].Message += "; " + d.Message
 		}
 	}
+}
+
+// path is where in the file a path of what is compared is.
+func (v *review) path(path string) string {
+	rest, ok := strings.CutPrefix(path, "#/properties/payload")
+	if !v.past.Whole || !ok {
+		return path
+	}
+	if !strings.HasPrefix(rest, "/") {
+		rest = "/" + rest
+	}
+	return "#" + rest
+}
+
+func (v *review) ofFile(d schema.Difference) schema.Difference {
+	d.Path = v.path(d.Path)
+	return d
 }
 
 // older are the versions that the level asks for, the newest first.
@@ -374,7 +406,7 @@ func (v *review) breaking(d schema.Difference, version schema.Version) {
 		Severity: Error, Rule: d.Type, Path: d.Path, Against: older, Message: d.Message, CounterExample: d.CounterExample, Fix: v.advice(d),
 	}
 	consumers, producers := people(v.now.consumers, "consumers"), people(v.was.producers, "producers")
-	reader := v.file.Text
+	reader := v.next
 	if d.Direction == schema.ForwardDirection {
 		f.Direction, reader = "forward", version.Schema
 		f.Breaks = fmt.Sprintf("%s still at %s refuse what %s write with %s", consumers, older, people(v.now.producers, "producers"), next)
@@ -382,7 +414,7 @@ func (v *review) breaking(d schema.Difference, version schema.Version) {
 		f.Direction = "backward"
 		f.Breaks = fmt.Sprintf("%s with %s refuse what %s wrote with %s", consumers, next, producers, older)
 	}
-	if len(d.CounterExample) > 0 {
+	if len(d.CounterExample) > 0 && !v.past.Whole {
 		f.Refusal = refusal(reader, d.CounterExample)
 	}
 	v.add(f, strings.TrimSuffix(strings.TrimPrefix(d.Path, "#"), "/"))
