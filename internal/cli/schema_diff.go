@@ -74,7 +74,7 @@ func runSchemaDiff(ctx context.Context, a *app, policy string, args []string) er
 	if doc.Older, doc.Newer, err = a.pair(ctx, args); err != nil {
 		return err
 	}
-	if err := comparable(&doc.Older, &doc.Newer); err != nil {
+	if err := alike(&doc.Older, &doc.Newer); err != nil {
 		return err
 	}
 	was, err := schema.Canonical(doc.Older.text)

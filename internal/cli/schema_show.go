@@ -96,11 +96,11 @@ func (doc *schemaShowDoc) ask(ctx context.Context, a *app, name, version string)
 			return err
 		}
 		doc.Subject, doc.Version, doc.ID, doc.GUID = subject, r.Version, r.ID, r.GUID
-		if _, err := jsonx.Tree([]byte(r.Text), jsonx.Limits{}); err != nil {
+		if _, err := jsonx.Tree([]byte(r.Text), jsonx.Limits{}); err == nil {
+			doc.JSONSchema = json.RawMessage(r.Text)
+		} else { // Avro and JSON Schema are JSON, Protobuf is not
 			doc.Text = r.Text
-			return nil
 		}
-		doc.JSONSchema = json.RawMessage(r.Text)
 		return nil
 	})
 }

@@ -229,8 +229,8 @@ func notComparable(name string, err error) *failure {
 		fix("omnibus schema lint")
 }
 
-// comparable makes schemas of the same kind of two: where one is of a payload and the other is not, both are of whole events.
-func comparable(older, newer *schemaSide) error {
+// alike makes schemas of the same kind of two: where one is of a payload and the other is not, both are of whole events.
+func alike(older, newer *schemaSide) error {
 	if older.payload == newer.payload {
 		return nil
 	}
