@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -32,6 +34,9 @@ const (
 	leadSession   = 10 * time.Second // how long a leader that says nothing keeps its place
 	leadHeartbeat = 2 * time.Second
 	leadAgain     = time.Second
+	leadWatch     = 5 * time.Second  // how often each one looks whether somebody leads
+	leadVacant    = 30 * time.Second // nobody led for so long: no change of the group takes that long
+	leadLeave     = 5 * time.Second  // for telling the group that one goes; it finds out by itself after leadSession
 )
 
 // Lead stands for election until ctx ends, and runs lead whenever this process is chosen. The context of lead ends when another
@@ -46,13 +51,45 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 	if err := b.EnsureState(ctx, seatTopic); err != nil {
 		return fmt.Errorf("lead %s: %w", l.Topic, err)
 	}
+	b.neverBehind(ctx, l.Group)
+	for {
+		err := b.candidate(ctx, l, lead)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		b.log.WarnContext(ctx, "nobody leads; standing anew", slog.String("group", l.Group), slog.String("topic", string(l.Topic)))
+		if err := b.EnsureState(ctx, seatTopic); err != nil && ctx.Err() == nil {
+			b.log.WarnContext(ctx, "standing anew", slog.String("group", l.Group), slog.Any("error", err)) // the next round tries again
+		}
+	}
+}
+
+// neverBehind commits the beginning, so that nobody takes the group for behind. A group with members refuses that: one of them has
+// done it. What else can go wrong costs no more than a line of the lag that says so.
+func (b *Bus) neverBehind(ctx context.Context, group string) {
+	ctx, cancel := context.WithTimeout(ctx, leadSession)
+	defer cancel()
+	var begin kadm.Offsets
+	begin.AddOffset(string(seatTopic), 0, 0, -1)
+	if err := b.admin.CommitAllOffsets(ctx, group, begin); err != nil {
+		b.log.DebugContext(ctx, "no position for the seat", slog.String("group", group), slog.Any("error", err))
+	}
+}
+
+// candidate is one membership in the group. It ends with ctx, or where it has come to nothing.
+func (b *Bus) candidate(ctx context.Context, l Leadership, lead func(ctx context.Context, w *Writer) error) error {
 	opts, err := b.options()
 	if err != nil {
 		return err
 	}
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	r := reign{bus: b, of: l, lead: lead, life: ctx}
 	client, err := kgo.NewClient(append(
 		opts,
+		kgo.WithContext(life),
 		kgo.ClientID(l.Name),
 		kgo.ConsumerGroup(l.Group),
 		kgo.ConsumeTopics(string(seatTopic)),
@@ -69,10 +106,29 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 		return fmt.Errorf("lead %s: %w", l.Topic, err)
 	}
 	client.PauseFetchTopics(string(seatTopic)) // nothing will ever come
-	<-ctx.Done()
+	b.watchSeat(ctx, l, client, &r.chosen)
+	end()
+	defer time.AfterFunc(leadLeave, kill).Stop() // a group that is being chosen anew, or a broker that is away, keeps nobody
 	client.Close()
 	r.end()
 	return nil
+}
+
+// watchSeat returns when ctx ends, or when nobody has led for a long time while the broker answers: whatever the reason, who stands
+// anew finds out. It is one where the group says that it is us, and we were not told.
+func (b *Bus) watchSeat(ctx context.Context, l Leadership, client *kgo.Client, chosen *atomic.Bool) {
+	for vacant := time.Duration(0); vacant < leadVacant && ctx.Err() == nil; {
+		waitFor(ctx, leadWatch)
+		m, err := b.leader(ctx, l)
+		me, _ := client.GroupMetadata()
+		switch {
+		case err != nil: // nobody knows
+		case m.ID == "", m.ID == me && !chosen.Load():
+			vacant += leadWatch
+		default:
+			vacant = 0
+		}
+	}
 }
 
 // reign is what the one who may lead does with it. The client calls its methods one at a time.
@@ -84,6 +140,7 @@ type reign struct {
 
 	cancel context.CancelFunc // nil: not chosen
 	done   chan struct{}
+	chosen atomic.Bool // there is a cancel
 }
 
 func (r *reign) assigned(_ context.Context, client *kgo.Client, parts map[string][]int32) {
@@ -93,9 +150,9 @@ func (r *reign) assigned(_ context.Context, client *kgo.Client, parts map[string
 	r.end() // it may have been lost without a word
 	ctx, cancel := context.WithCancel(r.life)
 	r.cancel, r.done = cancel, make(chan struct{})
+	r.chosen.Store(true)
 	go func() {
 		defer close(r.done)
-		client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{string(seatTopic): {0: {Epoch: -1}}}, nil) // so that nobody takes it for behind
 		r.run(ctx, client)
 	}()
 }
@@ -112,6 +169,7 @@ func (r *reign) end() {
 		r.cancel()
 		<-r.done
 		r.cancel = nil
+		r.chosen.Store(false)
 	}
 }
 
@@ -152,19 +210,20 @@ func (b *Bus) Leader(ctx context.Context, l Leadership) (string, error) {
 	return m.ClientID, err
 }
 
+// leader asks the coordinator of the group alone: a list of all groups would need all brokers.
 func (b *Bus) leader(ctx context.Context, l Leadership) (Member, error) {
-	groups, err := b.Groups(ctx, l.Group)
-	if errors.Is(err, ErrUnknownGroup) {
-		return Member{}, nil
+	ctx, cancel := context.WithTimeout(ctx, leadSession)
+	defer cancel()
+	groups := map[string]GroupInfo{}
+	if err := b.describeClassic(ctx, []string{l.Group}, groups); err != nil {
+		return Member{}, err
 	}
-	for _, g := range groups {
-		for _, m := range g.Members {
-			if len(m.Assigned[seatTopic]) > 0 {
-				return m, nil
-			}
+	for _, m := range groups[l.Group].Members {
+		if len(m.Assigned[seatTopic]) > 0 {
+			return m, nil
 		}
 	}
-	return Member{}, err
+	return Member{}, nil
 }
 
 // Writer adds records to a topic of one partition. Since the next one was opened, by whatever process, it adds nothing more: the
