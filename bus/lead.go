@@ -57,7 +57,7 @@ func (b *Bus) Lead(ctx context.Context, l Leadership, lead func(ctx context.Cont
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		b.log.WarnContext(ctx, "nobody leads; standing anew", slog.String("group", l.Group), slog.String("topic", string(l.Topic)))
+		b.log.WarnContext(ctx, "nobody leads: standing anew", slog.String("group", l.Group), slog.String("topic", string(l.Topic)))
 		if err := b.EnsureState(ctx, seatTopic); err != nil && ctx.Err() == nil {
 			b.log.WarnContext(ctx, "standing anew", slog.String("group", l.Group), slog.Any("error", err)) // the next round tries again
 		}
@@ -115,7 +115,7 @@ func (b *Bus) candidate(ctx context.Context, l Leadership, lead func(ctx context
 }
 
 // watchSeat returns when ctx ends, or when nobody has led for a long time while the broker answers: whatever the reason, who stands
-// anew finds out. It is one where the group says that it is us, and we were not told.
+// anew is told anew. Nobody leads, too, where the group says that it is us and the client did not.
 func (b *Bus) watchSeat(ctx context.Context, l Leadership, client *kgo.Client, chosen *atomic.Bool) {
 	for vacant := time.Duration(0); vacant < leadVacant && ctx.Err() == nil; {
 		waitFor(ctx, leadWatch)
@@ -123,7 +123,7 @@ func (b *Bus) watchSeat(ctx context.Context, l Leadership, client *kgo.Client, c
 		me, _ := client.GroupMetadata()
 		switch {
 		case err != nil: // nobody knows
-		case m.ID == "", m.ID == me && !chosen.Load():
+		case !chosen.Load() && (m.ID == "" || m.ID == me):
 			vacant += leadWatch
 		default:
 			vacant = 0
