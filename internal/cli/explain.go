@@ -61,7 +61,8 @@ func (a *app) explain(err error) *failure {
 		return settingRefused(setting)
 	case errors.As(err, &unfit):
 		return fail(codeUnfit, "topic %s cannot keep schemas", registry.Topic).because("%s", unfit.What).
-			fix("%s", unfit.Fix).fix("omnibus topics show %s", registry.Topic)
+			fix("%s", unfit.Fix).fix("omnibus topics show %s", registry.Topic).
+			fix("where \"omnibus up\" refuses: omnibus up --no-registry starts the broker, so that the topic can be mended")
 	case errors.As(err, &refused) && refused.IsReadOnly():
 		return fail(codeReadOnly, "this schema registry takes no changes").because("%s", refused.Message).
 			fix("send the change to the writer").fix("where there is none: omnibus run --roles registry")

@@ -24,6 +24,7 @@ type upOptions struct {
 	ephemeral bool
 	services  string
 	embedded  bool
+	alone     bool // without a schema registry
 	advertise string
 	detach    bool
 	readyFD   int
@@ -41,7 +42,7 @@ type upDoc struct {
 	PID      int      `json:"pid"`
 	Brokers  []string `json:"brokers"`
 	URL      string   `json:"url"`
-	Registry string   `json:"registry"` // URL of the schema registry
+	Registry string   `json:"registry"` // URL of the schema registry; empty: none runs
 	Data     string   `json:"data"`     // empty: nothing is kept
 	Services []string `json:"services"`
 	Events   int      `json:"event_types"`
@@ -68,6 +69,7 @@ omnibus up --listen 0.0.0.0 --insecure-listen --advertise 192.168.1.20:9092`,
 	f.String("port-kafka", "9092", "`port` of the broker; 0 picks one (OMNIBUS_PORT_KAFKA)")
 	f.StringVar(&o.services, "services", "all", "which `services` to run: all, none, or names with commas")
 	f.BoolVar(&o.embedded, "embedded", false, "start the embedded broker although the settings name another one")
+	f.BoolVar(&o.alone, "no-registry", false, "run no schema registry")
 	f.StringVar(&o.advertise, "advertise", "", "the `host:port` that clients are told, for containers and other machines")
 	f.BoolVarP(&o.detach, "detach", "d", false, "run in the background; return when it is ready")
 	f.IntVar(&o.readyFD, "ready-fd", 0, "")
@@ -149,11 +151,13 @@ func (a *app) up(ctx context.Context, o upOptions, ready func(upDoc) error) erro
 	var failed error
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	schemas, err := a.registryServer(at[2])
-	if err != nil {
-		return err
+	var schemas *stack.Registry
+	if !o.alone {
+		if schemas, err = a.registryServer(at[2]); err != nil {
+			return err
+		}
+		schemas.Catalogue = true
 	}
-	schemas.Catalogue = true
 	err = stack.Run(running, stack.Config{Bus: cfg, Broker: br, Services: services, HTTP: console, Registry: schemas, Logger: a.log}, func(info stack.Info) {
 		a.reportStart(info)
 		state := runState{
@@ -228,6 +232,10 @@ func (a *app) banner(doc upDoc) error {
 	if data == "" {
 		data = "nothing is kept (--ephemeral)"
 	}
+	schemas := doc.Registry
+	if schemas == "" {
+		schemas = "none (--no-registry)"
+	}
 	services := strings.Join(doc.Services, ", ")
 	if services == "" {
 		services = "none"
@@ -236,7 +244,7 @@ func (a *app) banner(doc upDoc) error {
 		return err
 	}
 	err := a.printFields(
-		field{"  Kafka", strings.Join(doc.Brokers, ",")}, field{"  Registry", doc.Registry}, field{"  Health", doc.URL + "/readyz"}, field{"  Data", data}, field{"  Services", services},
+		field{"  Kafka", strings.Join(doc.Brokers, ",")}, field{"  Registry", schemas}, field{"  Health", doc.URL + "/readyz"}, field{"  Data", data}, field{"  Services", services},
 		field{"  Ready", fmt.Sprintf("%s, after %.1f s", count(doc.Events, "event type", "event types"), doc.Took)},
 	)
 	if err != nil {
