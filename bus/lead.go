@@ -36,7 +36,8 @@ const (
 	leadAgain     = time.Second
 	leadWatch     = 5 * time.Second  // how often each one looks whether somebody leads
 	leadVacant    = 30 * time.Second // nobody led for so long: no change of the group takes that long
-	leadLeave     = 5 * time.Second  // for telling the group that one goes; it finds out by itself after leadSession
+	placePoll     = time.Millisecond
+	leadLeave     = 5 * time.Second // for telling the group that one goes; it finds out by itself after leadSession
 )
 
 // Lead stands for election until ctx ends, and runs lead whenever this process is chosen. The context of lead ends when another
@@ -292,8 +293,24 @@ func (w *Writer) Write(records ...Record) (last int64, err error) {
 		_ = w.client.EndTransaction(ctx, kgo.TryAbort) // who opens the next writer ends it too
 		return -1, fail(ErrNotSent, w.bus.reach(err))
 	}
+	if err := w.placed(ctx); err != nil {
+		return -1, fail(ErrUnknown, err)
+	}
 	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return -1, fail(ErrUnknown, w.bus.reach(err))
 	}
 	return out[len(out)-1].Offset, nil
+}
+
+// placed returns once the client has noted where the topic lies. It does so after it has sent the first record, and until then
+// EndTransaction takes the transaction for an empty one: it takes it back, and says nothing (franz-go v1.22.2, storePartitionsUpdate).
+func (w *Writer) placed(ctx context.Context) error {
+	for {
+		if leader, _, _ := w.client.PartitionLeader(string(w.topic), 0); leader >= 0 {
+			return nil
+		}
+		if waitFor(ctx, placePoll); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
 }

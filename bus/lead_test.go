@@ -172,3 +172,14 @@ func TestLeaderThatEndsDoesNotWaitForTheGroup(t *testing.T) {
 		}
 	})
 }
+
+// Many reigns begin, and the first record of each is as good as any other.
+func TestLeaderThatLosesItsSeatAgainAndAgainKeepsWhatItWrote(t *testing.T) {
+	led(t, nil, []string{"one", "two"}, func(t *testing.T, r *realm, c *brokertest.Cluster) {
+		f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration, Count: -1})
+		pause(t.Context(), 45*time.Second)
+		f.Remove()
+		pause(t.Context(), 45*time.Second)
+		r.oneWrites("after the trouble")
+	})
+}
