@@ -22,7 +22,7 @@ func everything() []step {
 		schemas(),
 		stepOf("test", goCommand("test", "./...")),
 		tested("defects", defects()),
-		stepOf("race", goCommand("test", "-race", "-timeout=15m", "-skip="+walks, "./broker/...", "./bus/...", "./deadletter/...", "./internal/cli/...", "./services/...", "./stack/...", "./telemetry/...")),
+		stepOf("race", goCommand("test", "-race", "-timeout=15m", "-skip="+walks, "./broker/...", "./bus/...", "./deadletter/...", "./internal/cli/...", "./services/...", "./registry/...", "./stack/...", "./telemetry/...")),
 		tested("parts-test", goCommand("test", "-tags=parts", "./internal/parts", "./internal/catalogue", "./internal/site")),
 		tested("quick-reference", quickReference()),
 		{name: "kafka", alone: alone("kafka"), run: onKafka(1, busSuite())},
@@ -34,9 +34,9 @@ func everything() []step {
 	}
 }
 
-// walks are tests that go through every command, or prove a whole cluster, one thing after the other: with the race detector they
-// would take minutes, and what runs at once in them has tests of its own.
-const walks = "TestEveryCommandPrints|TestSelftest"
+// walks are tests that go through every command, prove a whole cluster, or let a minute of load pass, one thing after the other: with
+// the race detector they would take minutes, and what runs at once in them has tests of its own.
+const walks = "TestEveryCommandPrints|TestSelftest|TestWrongInput|TestPages|TestPublishCommandOfEvery|TestOutputs|TestRegistryKilled"
 
 func alone(name string) string { return "go run ./internal/check test " + name }
 
