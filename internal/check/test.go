@@ -36,7 +36,8 @@ func everything() []step {
 
 // walks are tests that go through every command, prove a whole cluster, or let a minute of load pass, one thing after the other: with
 // the race detector they would take minutes, and what runs at once in them has tests of its own.
-const walks = "TestEveryCommandPrints|TestSelftest|TestWrongInput|TestPages|TestPublishCommandOfEvery|TestOutputs|TestRegistryKilled"
+const walks = "TestEveryCommand|TestSelftest|TestWrongInput|TestPages|TestPublishCommandOfEvery|TestOutputs|TestScripts|TestDoctorPage|TestChangingASchema|" +
+	"TestOneByteChangedIsRefusedByTheBinary|TestRegistryKilled"
 
 func alone(name string) string { return "go run ./internal/check test " + name }
 
