@@ -86,7 +86,7 @@ type node struct {
 	Default     json.RawMessage `json:"default"`
 
 	Enum       []json.RawMessage `json:"enum"`
-	Extensible bool              `json:"x-extensible-enum"`
+	Extensible json.RawMessage   `json:"x-extensible-enum"` // true, or the known values
 	Const      json.RawMessage   `json:"const"`
 
 	MinLength     json.RawMessage `json:"minLength"`
@@ -422,7 +422,7 @@ func limits(n node) []string {
 			names[i] = plain(v)
 		}
 		text := "one of " + strings.Join(names, ", ")
-		if n.Extensible {
+		if string(n.Extensible) == "true" || jsonx.Value(n.Extensible).Kind() == '[' {
 			text += "; more may come"
 		}
 		add(text)

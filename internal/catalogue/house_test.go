@@ -40,7 +40,7 @@ var house = fstest.MapFS{
 		"title": "Order", "description": "Asks for things.", "x-version": "2.0.0", "x-supersedes": "omninode.shop.request.order.v1",
 		"x-omnibus": {"topic": "omninode.shop.request.order.v2", "owner": "shop", "producers": ["till"], "consumers": ["shop"], "replies": "elsewhere",
 			"dual_publish": {"until": "2026-06-30"}},
-		"type": "object", "properties": {"by_name": {"type": "string"}, "by_number": {"type": "integer"}, "way": {"enum": ["air", "sea"], "x-extensible-enum": true},
+		"type": "object", "properties": {"by_name": {"type": "string"}, "by_number": {"type": "integer"}, "way": {"enum": ["air", "sea"], "x-extensible-enum": ["air", "sea"]},
 			"notes": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 80}}},
 		"anyOf": [{"required": ["by_name"]}, {"required": ["by_number", "way"]}]
 	}`)},
