@@ -190,8 +190,9 @@ func (f *lintFile) node(at string, s object) {
 		f.report(at+"/format", "format", fmt.Sprintf("the format %q is not known and would not be checked", format), "use a known format or a pattern")
 	}
 	if v, ok := s["x-extensible-enum"]; ok {
-		if b, isBool := v.(bool); !isBool || b && s["enum"] == nil {
-			f.report(at+"/x-extensible-enum", "extensible", `"x-extensible-enum" says nothing here`, `write it as true, beside "enum"`)
+		_, isList := v.([]any)
+		if open, isBool := v.(bool); !isBool && !isList || (open || isList) && s["enum"] == nil {
+			f.report(at+"/x-extensible-enum", "extensible", `"x-extensible-enum" says nothing here`, `write it as true, or the known values, beside "enum"`)
 		}
 	}
 	if s["type"] == "string" && unbounded(s) {

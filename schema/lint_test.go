@@ -56,6 +56,8 @@ func TestLint(t *testing.T) {
 		{"path", `stock_changed.v1`, `stock_moved.v1`, `6:5: error: the topic omninode.shop.event.stock_moved.v1 belongs into shop/event/stock_moved.v1.json (path)`},
 		{"version of another major", `"x-version": "1.0.0"`, `"x-version": "2.0.0"`, `4:3: error: "x-version" is 2.0.0 in the schema of major version 1 (version)`},
 		{"open enum without enum", `"maxLength": 20`, `"maxLength": 20, "x-extensible-enum": true`, `14:52: error: "x-extensible-enum" says nothing here (extensible)`},
+		{"open list without enum", `"maxLength": 20`, `"maxLength": 20, "x-extensible-enum": ["A1"]`, `14:52: error: "x-extensible-enum" says nothing here (extensible)`},
+		{"open enum as a list", `"maxLength": 20`, `"enum": ["A1"], "x-extensible-enum": ["A1"]`, ``},
 		{"open enum in words", `"maxLength": 20`, `"enum": ["A1"], "x-extensible-enum": "yes"`, `14:51: error: "x-extensible-enum" says nothing here (extensible)`},
 		{"pattern", `"maxLength": 20`, `"maxLength": 20, "pattern": "(?=A)"`, `14:52: error: the pattern is not RE2`},
 		{"name", `"count": {`, `"Count": {"type": "integer", "description": "x"}, "count": {`, `15:5: error: the member name "Count" is not snake_case (name)`},
