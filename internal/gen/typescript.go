@@ -131,7 +131,7 @@ func (m *typeScriptModule) payload(b *bytes.Buffer, e payload) {
 	fmt.Fprintf(b, "\nexport const %s = {\n", e.name)
 	constant := func(name, value string) { fmt.Fprintf(b, "  %s: %s,\n", name, value) }
 	constant("topic", quoted(string(e.spec.Topic)))
-	constant("subject", quoted(string(e.spec.Topic)+"-value"))
+	constant("subject", quoted(e.spec.Topic.Subject()))
 	constant("version", quoted(e.spec.Version))
 	constant("schemaSha256", quoted(sha256Of(e.spec.Schema)))
 	if e.spec.Key != "" {
